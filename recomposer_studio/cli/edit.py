@@ -1,0 +1,64 @@
+"""`recomposer edit`: a recording and a roll in, a take out."""
+
+import argparse
+from pathlib import Path
+
+from recomposer_studio.cli.job import EditJob, run_edit, summary
+from recomposer_studio.project.recipe import Decoding
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command to the parser."""
+    parser = commands.add_parser("edit", help="edit a recording by an event roll", description=__doc__)
+    parser.add_argument(
+        "recording", type=Path, metavar="IN", help="recording: WAV, FLAC, AIFF, Ogg, Opus, MP3, CAF, W64, RF64"
+    )
+    parser.add_argument("--roll", type=Path, required=True, metavar="ROLL.json", help="the event roll")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="TAKE.wav", help="the take, in the recording's sample format"
+    )
+    parser.add_argument(
+        "--stems", type=Path, metavar="DIR", help="write bed and placed stems (sum: the take) and removed/ there"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the take (default 0)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the model runs")
+    parser.add_argument(
+        "--model", metavar="NAME|DIR", help="use this model for every action; 'repair' for none (default: what is best)"
+    )
+    add_decoding(parser)
+    parser.add_argument("--report", type=Path, metavar="FILE.json", help="write everything that made the take")
+    parser.add_argument("--float32", action="store_true", help="write 32-bit float, which cannot clip")
+    parser.set_defaults(run=run)
+
+
+def add_decoding(parser: argparse.ArgumentParser) -> None:
+    """Adds the sampling settings."""
+    default = Decoding()
+    group = parser.add_argument_group("decoding (generated sound)")
+    group.add_argument("--temperature", type=float, default=default.temperature, metavar="T")
+    group.add_argument("--top-k", type=int, default=default.top_k, metavar="K", help="0 keeps all codes")
+    group.add_argument("--top-p", type=float, default=default.top_p, metavar="P")
+    group.add_argument("--guidance", type=float, default=default.guidance, metavar="G", help="1 is none")
+    group.add_argument("--levels", type=int, default=default.levels, metavar="L", help="codebook levels; 0 decodes all")
+
+
+def decoding_of(arguments: argparse.Namespace) -> Decoding:
+    """The sampling settings of a parsed command line."""
+    return Decoding(arguments.temperature, arguments.top_k, arguments.top_p, arguments.guidance, arguments.levels)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Runs the command."""
+    job = EditJob(
+        recording=arguments.recording,
+        roll=arguments.roll,
+        out=arguments.out,
+        stems=arguments.stems,
+        report=arguments.report,
+        model=arguments.model,
+        device=arguments.device,
+        seed=arguments.seed,
+        decoding=decoding_of(arguments),
+        float32=arguments.float32,
+    )
+    print(summary(run_edit(job)))

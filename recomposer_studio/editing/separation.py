@@ -1,0 +1,205 @@
+"""From a box to sound: shares of the power on the band grid, and the sound they cut out of every channel's own spectrum."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recomposer_studio.audio.bands import BANDS, BandGrid, band_centres_hz
+from recomposer_studio.audio.source import Source
+from recomposer_studio.editing.generator import Generator, MaskRequest
+from recomposer_studio.editing.regions import Region, Window, active_frames
+from recomposer_studio.editing.repair import repair_share
+from recomposer_studio.roll.event import Action, Event
+
+_FloatArray = NDArray[np.float64]
+
+CHUNK_FRAMES = 400
+"""Frames that are transformed at a time: a box of an hour costs no more memory for its spectra than one of 4 s."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What one event claims of the base, before it is shared out with its company.
+
+    Attributes:
+        window: the frames that were looked at.
+        power: band power of every channel, (channels, bands, frames).
+        share: the claimed share, (channels, bands, frames), zero outside the box.
+    """
+
+    window: Window
+    power: _FloatArray
+    share: _FloatArray
+
+    def over(self, first: int, frames: int) -> _FloatArray:
+        """The share over another run of frames, (channels, bands, frames); zero where this window does not reach."""
+        out = np.zeros((*self.share.shape[:2], frames))
+        start, stop = max(first, self.window.first), min(first + frames, self.window.first + self.window.frames)
+        if start < stop:
+            out[:, :, start - first : stop - first] = self.share[
+                :, :, start - self.window.first : stop - self.window.first
+            ]
+        return out
+
+
+def read_padded(source: Source, start: int, stop: int) -> _FloatArray:
+    """Samples [start, stop) of a source, (channels, n), with silence beyond its ends."""
+    first, last = min(max(start, 0), source.frames), max(min(stop, source.frames), 0)
+    out = np.zeros((source.channels, stop - start))
+    if first < last:
+        out[:, first - start : last - start] = source.read(first, last)
+    return out
+
+
+def band_power(source: Source, grid: BandGrid, window: Window) -> _FloatArray:
+    """Band power of every channel over a window, (channels, bands, frames)."""
+    out = np.empty((source.channels, BANDS, window.frames))
+    for done in range(0, window.frames, CHUNK_FRAMES):
+        count = min(CHUNK_FRAMES, window.frames - done)
+        samples = read_padded(source, *grid.span(window.first + done, count))
+        for channel in range(source.channels):
+            out[channel, :, done : done + count] = grid.power(grid.stft(samples[channel]))
+    return out
+
+
+def claim(source: Source, event: Event, company: tuple[Event, ...], generator: Generator | None) -> Claim:
+    """What an event claims: by the generator's mask head, or by spectral repair when there is none.
+
+    Args:
+        source: the base.
+        event: a delete, enhance or keep event.
+        company: the events whose regions overlap the event's.
+        generator: the model to ask, or None.
+    """
+    grid = BandGrid.at(source.rate_hz)
+    window = Window.around(event, grid)
+    power = band_power(source, grid, window)
+
+    def frames_of(other: Event) -> NDArray[np.bool_]:
+        return active_frames(other.start_s, other.end_s, window.first, window.frames, grid.hop_s)
+
+    heard = tuple(other for other in company if other.action is not Action.INSERT)
+    active = frames_of(event)
+    others_active = np.array([frames_of(other) for other in heard]).reshape(len(heard), window.frames)
+    edges = grid.span(window.first, 1)[0] + np.arange(window.frames) * grid.hop
+    busy = (edges < 0) | (edges + grid.n_fft > source.frames)
+    for other, frames in zip(heard, others_active, strict=True):
+        if other.action is not Action.KEEP:
+            busy = busy | frames
+    shares = []
+    for channel in range(source.channels):
+        share = repair_share(power[channel], active, busy, grid.hop_s, protect=event.action is Action.KEEP)
+        if generator is not None:
+            share = generator.share(
+                MaskRequest(power[channel], grid.hop_s, event, active, heard, others_active, busy, share)
+            )
+        shares.append(share)
+    return Claim(window, power, np.stack(shares) * _band_limits(event)[:, None])
+
+
+def _band_limits(event: Event) -> _FloatArray:
+    """One for bands whose centre lies within the event's frequency limits, else zero; (bands,)."""
+    centres = band_centres_hz()
+    low, high = event.low_hz or 0.0, event.high_hz if event.high_hz is not None else np.inf
+    # The top band stands for everything above it.
+    reach = np.append(centres[:-1], np.inf if high > centres[-1] else centres[-1])
+    return ((reach >= low) & (centres <= high)).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Separation:
+    """An event's share after sharing out, over the frames of its own window.
+
+    Attributes:
+        window: the frames.
+        power: band power, (channels, bands, frames).
+        share: this event's share, (channels, bands, frames).
+        total: the shares of all events together, likewise; what is left of one is background.
+    """
+
+    window: Window
+    power: _FloatArray
+    share: _FloatArray
+    total: _FloatArray
+
+    def powers(self, active: NDArray[np.bool_]) -> tuple[float, float]:
+        """Mean power per frame of (event, background) over the active frames, summed over bands, channel mean."""
+        power = self.power[:, :, active]
+        event = (power * self.share[:, :, active]).sum(axis=1).mean()
+        rest = (power * (1.0 - self.total[:, :, active])).sum(axis=1).mean()
+        return float(event), float(rest)
+
+
+def separate(own: Claim, others: list[Claim]) -> Separation:
+    """Shares out a base between an event and its company.
+
+    Where several claims meet they are scaled so that together they take what the greediest claims alone: at most all there is.
+    """
+    claims = np.stack([own.share, *(other.over(own.window.first, own.window.frames) for other in others)])
+    total, largest = claims.sum(axis=0), claims.max(axis=0)
+    scale = np.divide(largest, total, out=np.zeros_like(total), where=total > 0)
+    return Separation(own.window, own.power, own.share * scale, total * scale)
+
+
+def cut_out(
+    source: Source, event: Event, region: Region, separation: Separation, gain: float, tick: Callable[[], None]
+) -> tuple[_FloatArray, _FloatArray | None]:
+    """The event's sound in its region, and the same sound at another level.
+
+    With share s, all shares S and gain k, the bed is sqrt(1 - S) of the spectrum X. Removed is the event's part of the rest,
+    X (1 - sqrt(1 - S)) s / S; placed is X (sqrt(1 - S + k^2 s) - sqrt(1 - S)), so that bed + placed has the power of
+    background + event at the new level.
+
+    Args:
+        source: the base.
+        event: the event, for its frequency limits.
+        region: the samples that are wanted.
+        separation: the shares.
+        gain: factor k on the event's amplitude; 0 places nothing.
+        tick: called between chunks; may raise to cancel.
+
+    Returns:
+        (removed, placed or None), each (channels, region samples).
+    """
+    grid = BandGrid.at(source.rate_hz)
+    window, half = separation.window, grid.n_fft // 2
+    first = max(window.first, (region.start - half) // grid.hop)
+    last = min(window.first + window.frames - 1, (region.stop + half) // grid.hop + 1)
+    limits = _bin_limits(event, grid)
+    length = region.stop - region.start
+    removed = np.zeros((source.channels, length))
+    placed = np.zeros((source.channels, length)) if gain > 0 else None
+    for done in range(first, last + 1, CHUNK_FRAMES):
+        tick()
+        count = min(CHUNK_FRAMES, last + 1 - done)
+        start, stop = grid.span(done, count)
+        samples = read_padded(source, start, stop)
+        frames = slice(done - window.first, done - window.first + count)
+        into = slice(max(0, start - region.start), max(0, min(length, stop - region.start)))
+        piece = slice(into.start + region.start - start, into.stop + region.start - start)
+        for channel in range(source.channels):
+            share = grid.to_bins(separation.share[channel, :, frames]) * limits
+            if not share.any():
+                continue
+            total = np.maximum(share, grid.to_bins(separation.total[channel, :, frames]))
+            spectrum = grid.stft(samples[channel])
+            bed = np.sqrt(1.0 - np.minimum(total, 1.0))
+            out = (1.0 - bed) * np.divide(share, total, out=np.zeros_like(total), where=total > 0)
+            removed[channel, into] += grid.istft(spectrum * out)[piece]
+            if placed is not None:
+                level = np.sqrt(np.maximum(0.0, bed**2 + gain**2 * share)) - bed
+                placed[channel, into] += grid.istft(spectrum * level)[piece]
+    return removed, placed
+
+
+def _bin_limits(event: Event, grid: BandGrid) -> _FloatArray:
+    """Zero beyond the event's frequency limits, one inside, over two bins between; (bins,)."""
+    f, step = grid.frequencies_hz, grid.rate_hz / grid.n_fft
+    gain = np.ones_like(f)
+    if event.low_hz:
+        gain *= np.clip((f - event.low_hz) / (2.0 * step) + 1.0, 0.0, 1.0)
+    if event.high_hz is not None:
+        gain *= np.clip((event.high_hz - f) / (2.0 * step) + 1.0, 0.0, 1.0)
+    return gain

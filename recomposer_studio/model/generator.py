@@ -1,0 +1,169 @@
+"""A checkpoint as the engine's `Generator`: shares from the mask head, sounds from the token decoder and the codec."""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recomposer_studio.codec.build import build_codec
+from recomposer_studio.codec.inference import one_thread
+from recomposer_studio.codec.interface import Codec
+from recomposer_studio.editing.generator import MaskRequest, SoundRequest
+from recomposer_studio.errors import InputError
+from recomposer_studio.model.checkpoint import Checkpoint, dataclass_from_json, fill, load_checkpoint
+from recomposer_studio.model.conditioning import EVENT_VECTOR, TextVectors, event_vector
+from recomposer_studio.model.decoder import DecoderConfig, Prompt, TokenDecoder, generate_tokens, scene_features
+from recomposer_studio.model.mask import MaskConfig, MaskNet, mask_features, predict_share
+from recomposer_studio.roll.event import Action, Event
+from recomposer_studio.roll.labels import LabelTable
+
+
+class TorchGenerator:
+    """A loaded checkpoint. Every request goes through the networks by itself, on one thread, in float32.
+
+    The text of a label is the class it is taken for, as reports name it; a label that resembles no class keeps its own vector.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: str = "cpu", labels: LabelTable | None = None) -> None:
+        """Builds the networks that the checkpoint holds.
+
+        Args:
+            checkpoint: weights and configuration.
+            device: where the mask head runs, `cpu` or `cuda`. Tokens are decoded one after another, which the processor does best.
+            labels: the label table; None takes the shipped one.
+
+        Raises:
+            InputError: configuration and weights do not fit each other.
+        """
+        self._checkpoint = checkpoint
+        self._device = device
+        self._given_labels = labels
+        self._mask: MaskNet | None = None
+        self._codec: Codec | None = None
+        self._decoder: TokenDecoder | None = None
+        configs, tensors = checkpoint.configs, checkpoint.tensors
+        if "mask" in configs:
+            self._mask = build_mask(checkpoint).to(device)
+        if "codec" in configs:
+            self._codec = build_codec(configs["codec"], tensors["codec"])
+        if "codec" in configs and "decoder" in configs:
+            self._decoder = TokenDecoder(DecoderConfig.from_json(configs["decoder"]), tensors["codec"]["codebooks"])
+            fill(self._decoder, tensors["decoder"], checkpoint.folder)
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name."""
+        return self._checkpoint.name
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the configuration, which holds the hash of every weight file; in hex."""
+        return self._checkpoint.digest
+
+    @property
+    def device(self) -> str:
+        """Where the mask head runs: `cpu` or `cuda`."""
+        return self._device
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """Class names that the checkpoint was trained on."""
+        return self._checkpoint.classes
+
+    @property
+    def better_than_repair(self) -> frozenset[Action]:
+        """Actions in which the checkpoint beat spectral repair on validation scenes."""
+        return self._checkpoint.better_than_repair
+
+    @property
+    def rate_hz(self) -> int:
+        """Sample rate of generated sounds."""
+        return self._checkpoint.rate_hz if self._codec is None else self._codec.rate_hz
+
+    @property
+    def can_insert(self) -> bool:
+        """Whether the checkpoint can make sounds: it holds a codec and a token decoder."""
+        return self._decoder is not None
+
+    @cached_property
+    def _labels(self) -> LabelTable:
+        return self._given_labels or LabelTable.load()
+
+    def share(self, request: MaskRequest) -> NDArray[np.float64]:
+        """Share of the power that belongs to the event, (bands, frames) in [0, 1], zero outside its box.
+
+        Raises:
+            InputError: the checkpoint holds no mask head.
+        """
+        if self._mask is None:
+            raise InputError(f"the checkpoint '{self.name}' cannot separate sounds; use another one or spectral repair")
+        features = mask_features(
+            request.power, request.active, request.others_active, request.busy, request.repair, request.hop_s
+        )
+        others = [self._vector(other) for other in request.others]
+        return predict_share(
+            self._mask,
+            features,
+            request.repair,
+            self._vector(request.event),
+            np.array(others, np.float32).reshape(len(others), EVENT_VECTOR),
+            request.others_active,
+        )
+
+    def sound(self, request: SoundRequest) -> NDArray[np.float32]:
+        """A mono sound of `duration_s` at `rate_hz`, shape (samples,), peak at most 1.
+
+        Raises:
+            InputError: the checkpoint holds no codec or no token decoder.
+            Cancelled: `request.cancelled()` returned true.
+        """
+        if self._codec is None or self._decoder is None:
+            raise InputError(f"the checkpoint '{self.name}' cannot insert sounds; use one that holds a token decoder")
+        samples = round(request.duration_s * self._codec.rate_hz)
+        frames = max(1, -(-samples * self._codec.frame_rate_hz // self._codec.rate_hz))
+        prompt = Prompt(
+            scene_features(request.power, request.hop_s, request.box_start_s, frames),
+            self._vector(request.event),
+            frames,
+        )
+        tokens = generate_tokens(self._decoder, prompt, request.decoding, request.seed, request.cancelled)
+        with one_thread():
+            wave = np.asarray(self._codec.decode(tokens, request.seed), np.float32)[:samples]
+        return wave / max(1.0, float(np.abs(wave).max(initial=0.0)))
+
+    def _vector(self, event: Event) -> NDArray[np.float32]:
+        match = self._labels.match(event.label)
+        texts: TextVectors = self._labels
+        return event_vector(texts, event.action.value, match.class_name if match.known else event.label)
+
+
+def build_mask(checkpoint: Checkpoint) -> MaskNet:
+    """The checkpoint's mask head, in evaluation mode.
+
+    Raises:
+        InputError: configuration and weights do not fit each other.
+    """
+    config = dataclass_from_json(MaskConfig, checkpoint.configs["mask"], checkpoint.folder)
+    if config.encoder.features != MaskConfig.with_stem(config.stem).encoder.features:
+        raise InputError(f"{checkpoint.folder}: its mask head expects another input; update Recomposer Studio")
+    net = MaskNet(config)
+    fill(net, checkpoint.tensors["mask"], checkpoint.folder)
+    return net
+
+
+def load_generator(folder: str | Path, device: str = "auto") -> TorchGenerator:
+    """The checkpoint in a folder, checked and ready.
+
+    Args:
+        folder: the checkpoint.
+        device: `cpu`, `cuda`, or `auto` for a GPU where there is one.
+
+    Raises:
+        InputError: no checkpoint there, it is damaged, or there is no such device.
+    """
+    has_gpu = torch.cuda.is_available()
+    if device == "cuda" and not has_gpu:
+        raise InputError("there is no CUDA device here; choose the device cpu or auto")
+    return TorchGenerator(load_checkpoint(folder), "cuda" if has_gpu and device != "cpu" else "cpu")

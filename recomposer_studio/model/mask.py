@@ -1,0 +1,219 @@
+"""The mask head: which share of the power in every band and frame belongs to the event asked about.
+
+It answers for one event and one channel at a time and corrects spectral repair's answer: `sigmoid(logit(repair) + correction)` with a
+last layer that starts at zero. Untrained it *is* spectral repair; training can only lead away from it.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recomposer_studio.audio.bands import BANDS
+from recomposer_studio.codec.inference import one_thread
+from recomposer_studio.editing.repair import CONTEXT_S, GUARD_S
+from recomposer_studio.model.conditioning import Conditioning
+from recomposer_studio.model.encoder import EncoderConfig, SceneEncoder
+
+PLANES = 4
+"""Values per band and frame in the input."""
+MASK_FEATURES = PLANES * BANDS + 2
+"""Input features per frame: the planes, then the activity of the event asked about and that of the others."""
+LOWEST, HIGHEST = 3e-3, 1.0 - 1e-4
+"""Repair shares are clipped to this range: a logit must be finite. Enhance by 16 dB turns the lower bound into 0.5 dB, Delete stops at
+-40 dB where nothing is corrected."""
+
+_ENOUGH_FRAMES = 10
+_LEAST_SPREAD = 0.3
+_FloatArray = NDArray[np.float64]
+_BoolArray = NDArray[np.bool_]
+
+
+def surroundings(active: _BoolArray, others_active: _BoolArray, busy: _BoolArray, hop_s: float) -> _BoolArray:
+    """Frames that tell about the background of a box, (frames,): within a second of it, outside it, not another event's.
+
+    Where fewer than 0.1 s are left, the other events' frames count too, and at last every frame of the window.
+
+    Args:
+        active: frames of the box, (frames,).
+        others_active: frames of the other events' boxes, (events, frames).
+        busy: frames that are no surroundings for another reason, (frames,).
+        hop_s: seconds from frame to frame.
+    """
+    inside = np.flatnonzero(active)
+    if len(inside) == 0:
+        return np.ones(len(active), np.bool_)
+    reach, guard = round(CONTEXT_S / hop_s), round(GUARD_S / hop_s)
+    times = np.arange(len(active))
+    near = (times >= inside[0] - guard - reach) & (times <= inside[-1] + guard + reach)
+    near &= (times < inside[0] - guard) | (times > inside[-1] + guard)
+    for frames in (near & ~busy & ~others_active.any(axis=0), near & ~busy, near):
+        if frames.sum() >= _ENOUGH_FRAMES:
+            return frames
+    return np.ones(len(active), np.bool_)
+
+
+def clipped(repair: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Spectral repair's share as the mask head takes it: float32 between `LOWEST` and `HIGHEST`."""
+    return np.clip(repair, LOWEST, HIGHEST).astype(np.float32)
+
+
+def mask_features(
+    power: _FloatArray,
+    active: _BoolArray,
+    others_active: _BoolArray,
+    busy: _BoolArray,
+    repair: _FloatArray,
+    hop_s: float,
+) -> NDArray[np.float32]:
+    """What the mask head sees of a window.
+
+    Levels are natural logarithms of power relative to the surroundings, so loudness does not matter. Four planes of (bands, frames): relative
+    to the mean level of the surroundings over all bands; relative to their mean in the band; that in units of their spread in the band; the logit
+    of repair's share.
+
+    Args:
+        power: band power, (bands, frames).
+        active: frames of the box of the event asked about, (frames,).
+        others_active: frames of the other events' boxes, (events, frames).
+        busy: frames beyond the file or under another edit, (frames,).
+        repair: spectral repair's share, (bands, frames) in [0, 1].
+        hop_s: seconds from frame to frame.
+
+    Returns:
+        (258, frames) float32.
+    """
+    log_power = np.log(np.maximum(power, 1e-12))
+    around = log_power[:, surroundings(active, others_active, busy, hop_s)]
+    mean = around.mean(axis=1, keepdims=True)
+    spread = np.maximum(around.std(axis=1, keepdims=True), _LEAST_SPREAD)
+    share = clipped(repair).astype(np.float64)
+    excess = log_power - mean
+    planes = (
+        np.clip((log_power - mean.mean()) / 3.0, -5.0, 5.0),
+        np.clip(excess / 2.0, -5.0, 5.0),
+        np.clip(excess / spread / 4.0, -5.0, 5.0),
+        np.log(share / (1.0 - share)) / 4.0,
+    )
+    activity = np.stack([active, others_active.any(axis=0)])
+    return np.concatenate([*planes, activity]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class MaskConfig:
+    """Shape of a `MaskNet`.
+
+    Attributes:
+        encoder: the scene encoder; its `features` are those that the stem adds to `MASK_FEATURES`.
+        stem: channels of the convolutions over bands and frames before the encoder; 0 leaves them out.
+    """
+
+    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(features=MASK_FEATURES))
+    stem: int = 0
+
+    @staticmethod
+    def with_stem(stem: int, width: int = 256, dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)) -> "MaskConfig":
+        """A configuration whose encoder takes what a stem of so many channels gives."""
+        return MaskConfig(EncoderConfig(MASK_FEATURES + stem * BANDS // 2, width, dilations=dilations), stem)
+
+
+class Stem(nn.Module):
+    """Convolutions over bands and frames: edges, harmonics and onsets look alike in every band."""
+
+    def __init__(self, channels: int) -> None:
+        """Args: channels: of both layers."""
+        super().__init__()
+        self.fine = nn.Conv2d(PLANES + 2, channels, (5, 3), padding=(2, 1))
+        self.coarse = nn.Conv2d(channels, channels, (3, 3), stride=(2, 1), padding=(1, 1))
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, 258, frames) -> fine (batch, channels, 64, frames) and coarse features (batch, channels * 32, frames)."""
+        planes, activity = features[:, : PLANES * BANDS], features[:, PLANES * BANDS :]
+        image = torch.cat(
+            [planes.unflatten(1, (PLANES, BANDS)), activity[:, :, None].expand(-1, -1, BANDS, -1)], dim=1
+        ).contiguous(memory_format=torch.channels_last)
+        fine = functional.gelu(self.fine(image))
+        return fine, functional.gelu(self.coarse(fine)).flatten(1, 2)
+
+
+class MaskNet(nn.Module):
+    """Features and roll of a window to the share of the event asked about."""
+
+    def __init__(self, config: MaskConfig) -> None:
+        """Args: config: shapes."""
+        super().__init__()
+        self.config = config
+        width, stem = config.encoder.width, config.stem
+        self.conditioning = Conditioning(width)
+        self.encoder = SceneEncoder(config.encoder)
+        if stem:
+            self.stem = Stem(stem)
+            self.spread_out = nn.Linear(width, stem * BANDS)
+            self.correct = nn.Conv2d(2 * stem, 1, (3, 3), padding=(1, 1))
+            nn.init.zeros_(self.correct.weight)
+            nn.init.zeros_(self.correct.bias)  # type: ignore[arg-type]
+        else:
+            self.leave = nn.Linear(width, BANDS)
+            nn.init.zeros_(self.leave.weight)
+            nn.init.zeros_(self.leave.bias)
+
+    def forward(self, features: Tensor, repair: Tensor, query: Tensor, others: Tensor, others_active: Tensor) -> Tensor:
+        """The share of the event asked about.
+
+        Args:
+            features: `mask_features` of the windows, (batch, 258, frames).
+            repair: spectral repair's share, `clipped`, (batch, bands, frames).
+            query: vectors of the events asked about, (batch, 128).
+            others: vectors of the other events, (batch, events, 128).
+            others_active: their activity, (batch, events, frames).
+
+        Returns:
+            (batch, bands, frames) float32 in [0, 1]; exactly 0 outside the box.
+        """
+        active = features[:, PLANES * BANDS]
+        roll = self.conditioning(query, active, others, others_active)
+        if self.config.stem:
+            fine, coarse = self.stem(features)
+            state = self.encoder(torch.cat([features, coarse], dim=1), roll)
+            wide = self.spread_out(state.transpose(1, 2)).transpose(1, 2).unflatten(1, (self.config.stem, BANDS))
+            correction = self.correct(torch.cat([fine, wide], dim=1))[:, 0]
+        else:
+            correction = self.leave(self.encoder(features, roll).transpose(1, 2)).transpose(1, 2)
+        return corrected(repair, correction.float()) * active[:, None, :]
+
+
+def corrected(repair: Tensor, correction: Tensor) -> Tensor:
+    """`sigmoid(logit(repair) + correction)`, written so that a correction of zero gives repair's very bits."""
+    logit = torch.logit(repair)
+    return (repair + (torch.sigmoid(logit + correction) - torch.sigmoid(logit))).clamp(0.0, 1.0)
+
+
+def predict_share(
+    net: MaskNet,
+    features: NDArray[np.float32],
+    repair: NDArray[np.floating],
+    query: NDArray[np.float32],
+    others: NDArray[np.float32],
+    others_active: _BoolArray,
+) -> _FloatArray:
+    """One event in one channel, alone and on one thread: the same bytes in any company.
+
+    Args:
+        net: the network, in evaluation mode.
+        features: `mask_features`, (258, frames).
+        repair: spectral repair's share, (bands, frames).
+        query: vector of the event, (128,).
+        others: vectors of the other events, (events, 128).
+        others_active: their activity, (events, frames).
+
+    Returns:
+        (bands, frames) in [0, 1], zero outside the box.
+    """
+    arrays = (features, clipped(repair), query, others, others_active.astype(np.float32))
+    with one_thread():
+        device = next(net.parameters()).device
+        share = net(*(torch.from_numpy(np.ascontiguousarray(a))[None].to(device) for a in arrays))[0]
+    return share.cpu().numpy().astype(np.float64)

@@ -1,0 +1,298 @@
+"""What a take promises: independent rows, cost by edit, aligned sound, stereo that stays, adjustable layers."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recomposer_studio.audio.source import Source
+from recomposer_studio.editing.engine import Engine, place
+from recomposer_studio.editing.regions import Region
+from recomposer_studio.errors import Cancelled, InputError
+from recomposer_studio.project.export import ClipError, export_take
+from recomposer_studio.project.recipe import Recipe, Renderer
+from recomposer_studio.project.take import Layer, Take
+from recomposer_studio.roll.event import EventRoll
+from tests.editing.fakes import KnownGenerator
+from tests.editing.scenes import burst, event, noise, roll, write
+
+RATE = 48_000
+
+
+def layer_bytes(layer: Layer) -> bytes:
+    """Everything audible of a layer."""
+    parts = [part.tobytes() for part in (layer.removed, layer.placed) if part is not None]
+    return b"|".join([str(layer.start).encode(), *parts])
+
+
+def level_db(samples: np.ndarray) -> float:
+    return float(10 * np.log10(np.mean(samples**2) + 1e-20))
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve seconds of stereo noise with a tone burst every half second."""
+    sound = noise(2, 12.0, RATE)
+    for start in np.arange(0.3, 11.5, 0.5):
+        sound += burst(start, 0.2, 12.0, RATE, 800 + 150 * start)
+    return write(tmp_path_factory.mktemp("engine") / "in.wav", sound, RATE)
+
+
+@pytest.fixture(scope="module")
+def sparse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six seconds of stereo noise with two tone bursts that have quiet surroundings."""
+    sound = noise(2, 6.0, RATE) + burst(1.5, 0.2, 6.0, RATE, 1200) + burst(4.0, 0.2, 6.0, RATE, 2500)
+    return write(tmp_path_factory.mktemp("engine") / "sparse.wav", sound, RATE)
+
+
+def mixed_roll(count: int) -> list:
+    """Neighbouring events of all actions, some of them overlapping."""
+    actions = ("delete", "enhance", "insert", "keep")
+    return [
+        event(f"e{i}", actions[i % 4], 0.25 + 0.5 * i, 0.25 + 0.5 * i + (0.6 if i % 5 == 0 else 0.3))
+        for i in range(count)
+    ]
+
+
+def test_a_row_alone_is_the_row_among_twenty_others(recording: Path) -> None:
+    others = [event(f"o{i}", ("delete", "insert")[i % 2], 0.25 + 0.5 * i, 0.5 + 0.5 * i) for i in range(21) if i != 10]
+    mine = event("mine", "enhance", 5.25, 5.5)
+    also = event("also", "insert", 5.26, 5.45)
+    with Source.open(recording) as source:
+        alone = Engine(KnownGenerator()).render(source, roll(mine, also), Recipe(seed=3))
+        among = Engine(KnownGenerator()).render(source, roll(*others[:7], also, *others[7:], mine), Recipe(seed=3))
+    for name in ("mine", "also"):
+        assert layer_bytes(alone.layer(name)) == layer_bytes(among.layer(name))
+        assert alone.layer(name).key == among.layer(name).key
+
+
+@pytest.mark.parametrize("generator", [None, KnownGenerator()], ids=["repair", "model"])
+def test_changing_one_row_leaves_every_other_layer(recording: Path, generator: KnownGenerator | None) -> None:
+    events = mixed_roll(16)
+    if generator is None:
+        events = [e for e in events if e.action != "insert"]
+    changed = [
+        replace(e, level_db=3.0, gain_db=2.0, amount=0.5, pan=0.3, label="Cat") if e.id == "e5" else e for e in events
+    ]
+    with Source.open(recording) as source:
+        before = Engine(generator).render(source, roll(*events), Recipe())
+        after = Engine(generator).render(source, roll(*changed), Recipe())
+    for layer in before.layers:
+        if layer.event.id != "e5":
+            assert layer_bytes(layer) == layer_bytes(after.layer(layer.event.id))
+
+
+def test_the_seed_changes_generated_sound_only(recording: Path) -> None:
+    edits = roll(event("a", "delete", 0.25, 0.6), event("b", "insert", 1.0, 1.3))
+    with Source.open(recording) as source:
+        one = Engine(KnownGenerator()).render(source, edits, Recipe(seed=1))
+        two = Engine(KnownGenerator()).render(source, edits, Recipe(seed=2))
+    assert layer_bytes(one.layer("a")) == layer_bytes(two.layer("a"))
+    assert layer_bytes(one.layer("b")) != layer_bytes(two.layer("b"))
+
+
+def test_cost_follows_the_edits_not_the_file(tmp_path: Path) -> None:
+    seen, read, layers = [], [], []
+    for seconds in (4, 400):
+        sound = np.zeros((1, seconds * 8000))
+        sound[:, : 4 * 8000] = noise(1, 4.0, 8000) + burst(2.0, 0.3, 4.0, 8000, 900)
+        path = write(tmp_path / f"{seconds}.wav", sound, 8000)
+        generator = KnownGenerator()
+        with Source.open(path) as source:
+            take = Engine(generator).render(source, roll(event("a", "delete", 1.95, 2.4)), Recipe())
+            seen.append(generator.frames_seen)
+            read.append(source.frames_read)
+            layers.append(take.layer("a").removed.nbytes)
+    assert seen[0] == seen[1] and read[0] == read[1] and layers[0] == layers[1]
+    assert read[0] < 4 * 8000 * 2
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 11_025, 22_050, 32_000, 44_100, 48_000, 96_000])
+@pytest.mark.parametrize("start_s", [0.0, 0.3, 1.2345678])
+def test_generated_sound_is_not_shifted(tmp_path: Path, rate_hz: int, start_s: float) -> None:
+    path = write(tmp_path / "in.wav", np.zeros((1, 2 * rate_hz)), rate_hz)
+    with Source.open(path) as source:
+        take = Engine(KnownGenerator(impulse_s=0.1)).render(
+            source, roll(event("a", "insert", start_s, start_s + 0.4)), Recipe()
+        )
+    layer = take.layer("a")
+    samples = layer.placed[0].astype(float)
+    # The centre of the band-limited impulse, to a fraction of a sample: the phase of its spectrum at low frequencies.
+    spectrum, f = np.fft.rfft(samples), np.fft.rfftfreq(len(samples))
+    low = (f > 0.002) & (f < 0.05)
+    delay = -np.polyfit(f[low], np.unwrap(np.angle(spectrum[low])), 1)[0] / (2 * np.pi)
+    found_s = (layer.start + delay) / rate_hz
+    assert found_s == pytest.approx(start_s + 0.1, abs=0.5 / 32_000 + 0.05 / rate_hz)
+
+
+@given(start_s=st.floats(0, 3), rate_hz=st.sampled_from([8_000, 11_025, 44_100, 48_000, 44_101]))
+@settings(max_examples=30, deadline=None)
+def test_place_fills_the_region(start_s: float, rate_hz: int) -> None:
+    region = Region(max(0, int((start_s - 0.01) * rate_hz)), int((start_s + 0.21) * rate_hz))
+    placed = place(np.ones(6400, np.float32), 32_000, start_s, region, rate_hz)
+    assert placed.shape == (region.stop - region.start,) and np.isfinite(placed).all()
+    assert np.median(placed) == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("other", ["tone", "noise"])
+def test_a_sound_on_the_other_side_stays(tmp_path: Path, other: str) -> None:
+    """An event hard left, another sound hard right in the same band: Delete must not touch the right channel audibly."""
+    t = np.arange(4 * RATE) / RATE
+    left = burst(1.5, 0.5, 4.0, RATE, 1500)
+    right = noise(1, 4.0, RATE, 5, 0.05)[0]
+    if other == "tone":
+        right = right * 0.02 + 0.1 * np.sin(2 * np.pi * 1520 * t)
+    path = write(tmp_path / "in.wav", np.stack([left + noise(1, 4.0, RATE, 6, 1e-3)[0], right]), RATE)
+    box = slice(int(1.45 * RATE), int(2.05 * RATE))
+    with Source.open(path) as source:
+        take = Engine().render(source, roll(event("a", "delete", 1.45, 2.05)), Recipe())
+        before, after = source.read(0, source.frames), take.read(0, source.frames)
+    assert abs(level_db(after[1, box]) - level_db(before[1, box])) < 0.5
+    assert level_db(after[0, box]) < level_db(before[0, box]) - 20
+
+
+def test_delete_lowers_and_enhance_raises_to_the_wanted_level(sparse: Path) -> None:
+    with Source.open(sparse) as source:
+        edits = roll(event("d", "delete", 1.48, 1.72), event("e", "enhance", 3.98, 4.22, level_db=20.0))
+        take = Engine().render(source, edits, Recipe())
+        clean = level_db(source.read(int(2.0 * RATE), int(3.0 * RATE)))
+        deleted = level_db(take.read(int(1.48 * RATE), int(1.72 * RATE)))
+        enhanced = level_db(take.read(int(3.98 * RATE), int(4.22 * RATE)))
+    assert deleted == pytest.approx(clean, abs=1.0)
+    assert enhanced == pytest.approx(clean + 20.0, abs=1.5)
+
+
+def test_by_db_is_a_constant_gain(sparse: Path) -> None:
+    span = (int(3.98 * RATE), int(4.22 * RATE))
+    with Source.open(sparse) as source:
+        take = Engine().render(source, roll(event("e", "enhance", 3.98, 4.22, by_db=6.0)), Recipe())
+        zero = Engine().render(source, roll(event("e", "enhance", 3.98, 4.22, by_db=0.0)), Recipe()).layer("e")
+        gained = level_db(take.read(*span)) - level_db(source.read(*span))
+    assert gained == pytest.approx(6.0, abs=0.5)
+    np.testing.assert_allclose(zero.placed, zero.removed, atol=1e-6)
+
+
+def test_frequency_limits_confine_an_edit(recording: Path) -> None:
+    with Source.open(recording) as source:
+        edits = roll(event("d", "delete", 1.28, 1.52, low_hz=4000.0, high_hz=8000.0))
+        removed = Engine(KnownGenerator(claimed=0.9)).render(source, edits, Recipe()).layer("d").removed[0]
+    spectrum, f = np.abs(np.fft.rfft(removed)) ** 2, np.fft.rfftfreq(len(removed), 1 / RATE)
+    inside = (f > 3900) & (f < 8100)
+    assert spectrum[inside].sum() > 0.999 * spectrum.sum()
+
+
+def test_shares_of_overlapping_events_never_exceed_the_base(recording: Path) -> None:
+    greedy = KnownGenerator(claimed=0.9)
+    edits = roll(*(event(f"d{i}", "delete", 1.2 + 0.05 * i, 1.7) for i in range(4)))
+    with Source.open(recording) as source:
+        take = Engine(greedy).render(source, edits, Recipe())
+        base = source.read(int(1.4 * RATE), int(1.6 * RATE))
+        left = take.read(int(1.4 * RATE), int(1.6 * RATE))
+    assert level_db(left) - level_db(base) == pytest.approx(-10.0, abs=0.5)
+
+
+def test_a_kept_event_takes_its_share(recording: Path) -> None:
+    with Source.open(recording) as source:
+        open_take = Engine(KnownGenerator()).render(source, roll(event("d", "delete", 1.28, 1.52)), Recipe())
+        protected = Engine(KnownGenerator()).render(
+            source, roll(event("d", "delete", 1.28, 1.52), event("k", "keep", 1.2, 1.6)), Recipe()
+        )
+    assert level_db(protected.layer("d").removed) < level_db(open_take.layer("d").removed) - 5
+
+
+def test_amount_gain_pan_mute_and_solo_need_no_rendering(recording: Path) -> None:
+    with Source.open(recording) as source:
+        edits = roll(event("d", "delete", 1.28, 1.52), event("i", "insert", 1.3, 1.5, pan=0.2))
+        generator = KnownGenerator()
+        take = Engine(generator).render(source, edits, Recipe())
+        calls = len(generator.frames_seen)
+        changed = take.adjusted("i", amount=0.5, gain_db=-6.0, pan=-1.0).adjusted("d", muted=True)
+        again = Engine(KnownGenerator()).render(source, changed.roll, Recipe())
+        span = (int(1.2 * RATE), int(1.6 * RATE))
+        base = source.read(*span)
+        np.testing.assert_array_equal(changed.read(*span), again.read(*span))
+        assert np.abs(changed.read(*span)[1] - base[1]).max() < 1e-12  # muted delete, insert hard left
+        only = take.soloed(frozenset({"i"}))
+        np.testing.assert_array_equal(only.read(*span), take.adjusted("d", muted=True).read(*span))
+        assert len(generator.frames_seen) == calls
+
+
+def test_auto_takes_the_model_only_where_it_is_better(recording: Path) -> None:
+    weak = KnownGenerator(better_than_repair=frozenset())
+    edits = roll(event("d", "delete", 1.28, 1.52))
+    with Source.open(recording) as source:
+        assert Engine(weak).render(source, edits, Recipe()).layers[0].renderer == "repair"
+        assert Engine(weak).render(source, edits, Recipe(renderer=Renderer.MODEL)).layers[0].renderer == "mask"
+        assert Engine(KnownGenerator()).render(source, edits, Recipe()).layers[0].renderer == "mask"
+        assert (
+            Engine(KnownGenerator()).render(source, edits, Recipe(renderer=Renderer.REPAIR)).layers[0].renderer
+            == "repair"
+        )
+
+
+def test_insert_without_a_model_says_so(recording: Path) -> None:
+    with Source.open(recording) as source, pytest.raises(InputError, match=r"event i: insert needs a model"):
+        Engine().render(source, roll(event("i", "insert", 1.0, 1.2)), Recipe())
+
+
+def test_cancel_between_pieces(recording: Path) -> None:
+    polls = iter([False, False, True])
+    with Source.open(recording) as source, pytest.raises(Cancelled):
+        Engine().render(source, roll(*mixed_roll(3)[:2]), Recipe(), cancelled=lambda: next(polls))
+
+
+def test_silence_is_left_alone(tmp_path: Path) -> None:
+    path = write(tmp_path / "in.wav", np.zeros((1, RATE)), RATE, "PCM_16")
+    with Source.open(path) as source:
+        take = Engine().render(source, roll(event("d", "delete", 0.2, 0.5), event("e", "enhance", 0.6, 0.8)), Recipe())
+        assert not take.read(0, RATE).any()
+        assert all("nothing was changed" in layer.note for layer in take.layers)
+
+
+def test_a_take_that_would_clip_is_not_written(tmp_path: Path) -> None:
+    path = write(tmp_path / "in.wav", noise(1, 1.0, RATE, level=0.2), RATE, "PCM_16")
+    loud = roll(event("quiet", "insert", 0.1, 0.2, level_db=-20.0), event("loud", "insert", 0.5, 0.7, level_db=20.0))
+    with Source.open(path) as source:
+        take = Engine(KnownGenerator()).render(source, loud, Recipe())
+        with pytest.raises(
+            ClipError, match=r"row loud: .* clip by \d+\.\d dB in PCM_16; lower .* or write 32-bit float"
+        ) as error:
+            export_take(take, tmp_path / "take.wav", tmp_path / "stems")
+        assert not (tmp_path / "take.wav").exists() and not (tmp_path / "stems").exists()
+        peak = np.abs(take.read(0, source.frames)).max()
+        assert error.value.overshoot_db == pytest.approx(20 * np.log10(peak))
+        export_take(take.adjusted("loud", gain_db=-error.value.overshoot_db - 6), tmp_path / "take.wav")
+        export_take(take, tmp_path / "float.wav", float32=True)
+    samples = soundfile.read(tmp_path / "float.wav")[0]
+    assert soundfile.info(tmp_path / "float.wav").subtype == "FLOAT" and np.abs(samples).max() == pytest.approx(
+        peak, rel=1e-6
+    )
+
+
+def test_stems_of_an_earlier_export_are_replaced(tmp_path: Path, recording: Path) -> None:
+    stems = tmp_path / "stems"
+    with Source.open(recording) as source:
+        many = Engine(KnownGenerator()).render(source, roll(*mixed_roll(7)), Recipe())
+        export_take(many, tmp_path / "take.wav", stems)
+        (stems / "mine.txt").write_text("not a stem", encoding="utf-8")
+        few = Engine(KnownGenerator()).render(source, roll(event("i", "insert", 1.0, 1.2, row="../../etc")), Recipe())
+        files = export_take(few, tmp_path / "take.wav", stems)
+    assert (
+        {path.name for path in stems.rglob("*.wav")} == {"bed.wav", "01-etc.wav"} == {path.name for path in files.stems}
+    )
+    assert (stems / "mine.txt").exists()
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_the_recording_is_never_overwritten(recording: Path) -> None:
+    before = recording.read_bytes()
+    with Source.open(recording) as source:
+        take = Engine().render(source, EventRoll(()), Recipe())
+        assert isinstance(take, Take)
+        with pytest.raises(InputError, match="never overwritten"):
+            export_take(take, recording)
+    assert recording.read_bytes() == before

@@ -1,0 +1,178 @@
+"""The mask head: untrained it is spectral repair, outside the box it is silent, and its features do not depend on loudness."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from recomposer_studio.audio.bands import BANDS
+from recomposer_studio.editing.repair import CONTEXT_S, repair_share
+from recomposer_studio.model.conditioning import EVENT_VECTOR
+from recomposer_studio.model.mask import (
+    HIGHEST,
+    LOWEST,
+    MASK_FEATURES,
+    PLANES,
+    MaskConfig,
+    MaskNet,
+    clipped,
+    corrected,
+    mask_features,
+    predict_share,
+    surroundings,
+)
+from tests.model.tiny import TINY_MASK, TINY_STEM, random_mask
+
+_HOP_S = 0.01
+_FRAMES = 260
+
+
+def _window(seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Band power of noise with a burst in the box, (64, frames), and the frames of the box."""
+    rng = np.random.default_rng(seed)
+    power = 1e-5 * rng.exponential(size=(BANDS, _FRAMES))
+    active = np.zeros(_FRAMES, np.bool_)
+    active[110:150] = True
+    power[20:40, 112:148] += 1e-3 * rng.exponential(size=(20, 36))
+    return power, active
+
+
+def _features(
+    power: NDArray[np.float64], active: NDArray[np.bool_], others: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
+    none = np.zeros((0, _FRAMES), np.bool_)
+    share = repair_share(power, active, np.zeros(_FRAMES, np.bool_), _HOP_S)
+    return mask_features(power, active, none if others is None else others, np.zeros(_FRAMES, np.bool_), share, _HOP_S)
+
+
+def _predict(net: MaskNet, seed: int = 0, others: int = 1) -> NDArray[np.float64]:
+    power, active = _window(seed)
+    rng = np.random.default_rng(seed)
+    company = rng.random((others, _FRAMES)) > 0.5
+    share = repair_share(power, active, np.zeros(_FRAMES, np.bool_), _HOP_S)
+    vectors = rng.standard_normal((1 + others, EVENT_VECTOR)).astype(np.float32)
+    return predict_share(net, _features(power, active, company), share, vectors[0], vectors[1:], company)
+
+
+@pytest.mark.parametrize("config", [TINY_MASK, TINY_STEM, MaskConfig()], ids=["plain", "stem", "default"])
+def test_untrained_it_is_spectral_repair_to_the_bit(config: MaskConfig) -> None:
+    torch.manual_seed(3)
+    power, active = _window()
+    repair = repair_share(power, active, np.zeros(_FRAMES, np.bool_), _HOP_S)
+    assert 0.0 < repair[:, active].mean() < 1.0
+    np.testing.assert_array_equal(_predict(MaskNet(config).eval()), np.where(active, clipped(repair), 0.0))
+
+
+@pytest.mark.parametrize("config", [TINY_MASK, TINY_STEM], ids=["plain", "stem"])
+def test_trained_it_differs_and_stays_a_share_of_the_box_alone(config: MaskConfig) -> None:
+    power, active = _window()
+    share = _predict(random_mask(1, config))
+    untouched = np.where(active, clipped(repair_share(power, active, np.zeros(_FRAMES, np.bool_), _HOP_S)), 0.0)
+    assert np.abs(share - untouched).max() > 0.1
+    assert share.min() >= 0.0 and share.max() <= 1.0
+    assert not share[:, ~active].any()
+
+
+@settings(max_examples=50, deadline=None)
+@given(share=st.floats(0.0, 1.0), correction=st.floats(-30.0, 30.0))
+def test_a_correction_adds_to_the_logit(share: float, correction: float) -> None:
+    start = float(clipped(np.array([share]))[0])
+    out = float(corrected(torch.tensor([start]), torch.tensor([correction])))
+    odds = start / (1.0 - start) * np.exp(correction)
+    assert abs(out - odds / (1.0 + odds)) < 1e-5
+    assert 0.0 <= out <= 1.0
+
+
+def test_clipped_keeps_what_lies_between() -> None:
+    np.testing.assert_array_equal(clipped(np.array([0.0, 0.5, 1.0])), np.array([LOWEST, 0.5, HIGHEST], np.float32))
+
+
+def test_features_have_their_places_and_are_finite_in_silence() -> None:
+    power, active = _window()
+    others = np.zeros((2, _FRAMES), np.bool_)
+    others[1, :30] = True
+    features = _features(power, active, others)
+    assert features.shape == (MASK_FEATURES, _FRAMES) and features.dtype == np.float32
+    np.testing.assert_array_equal(features[PLANES * BANDS], active)
+    np.testing.assert_array_equal(features[PLANES * BANDS + 1], others.any(axis=0))
+    assert np.isfinite(_features(np.zeros_like(power), active)).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(gain_db=st.floats(-10.0, 40.0))
+def test_loudness_does_not_matter(gain_db: float) -> None:
+    power, active = _window()
+    np.testing.assert_allclose(_features(power * 10.0 ** (gain_db / 10.0), active), _features(power, active), atol=2e-3)
+
+
+def test_surroundings_leave_out_box_guard_company_and_busy_frames() -> None:
+    active = np.zeros(_FRAMES, np.bool_)
+    active[110:150] = True
+    others, busy = np.zeros((1, _FRAMES), np.bool_), np.zeros(_FRAMES, np.bool_)
+    others[0, 60:80], busy[200:] = True, True
+    quiet = surroundings(active, others, busy, _HOP_S)
+    first, last = 107 - round(CONTEXT_S / _HOP_S), 153 + round(CONTEXT_S / _HOP_S)
+    near = {*range(max(0, first), 107), *range(153, last)}
+    np.testing.assert_array_equal(np.flatnonzero(quiet), sorted(near - {*range(60, 80)} - {*range(200, 300)}))
+
+
+def test_surroundings_fall_back_to_what_there_is() -> None:
+    active = np.zeros(_FRAMES, np.bool_)
+    active[110:150] = True
+    everywhere = np.ones((1, _FRAMES), np.bool_)
+    near = surroundings(active, everywhere, np.zeros(_FRAMES, np.bool_), _HOP_S)
+    assert near.sum() == 2 * round(CONTEXT_S / _HOP_S) and not near[107:153].any()
+    assert surroundings(np.ones(_FRAMES, np.bool_), everywhere, everywhere[0], _HOP_S).all()
+    assert surroundings(np.zeros(_FRAMES, np.bool_), everywhere, everywhere[0], _HOP_S).all()
+
+
+def test_one_and_two_threads_give_the_same_bytes() -> None:
+    net = random_mask(2, replace(TINY_STEM, encoder=replace(TINY_STEM.encoder, width=64)))
+    threads = torch.get_num_threads()
+    try:
+        results = []
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            results.append(_predict(net))
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(results[0], results[1])
+
+
+def test_the_question_and_the_company_matter() -> None:
+    net = random_mask(4)
+    power, active = _window()
+    features = _features(power, active)
+    share = repair_share(power, active, np.zeros(_FRAMES, np.bool_), _HOP_S)
+    rng = np.random.default_rng(0)
+    dog, cat, bell = rng.standard_normal((3, EVENT_VECTOR)).astype(np.float32)
+    here = active[None]
+    alone = predict_share(
+        net, features, share, dog, np.zeros((0, EVENT_VECTOR), np.float32), np.zeros((0, _FRAMES), np.bool_)
+    )
+    assert not np.array_equal(alone, predict_share(net, features, share, cat, dog[None][:0], here[:0]))
+    with_bell = predict_share(net, features, share, dog, bell[None], here)
+    assert not np.array_equal(alone, with_bell)
+    silent_company = predict_share(net, features, share, dog, bell[None], np.zeros_like(here))
+    np.testing.assert_allclose(alone, silent_company, atol=1e-6)
+
+
+def test_a_change_far_from_a_frame_does_not_reach_it() -> None:
+    net = random_mask(5)
+    power, active = _window()
+    features = _features(power, active)
+    share = repair_share(power, active, np.zeros(_FRAMES, np.bool_), _HOP_S)
+    query, none = np.ones(EVENT_VECTOR, np.float32), np.zeros((0, EVENT_VECTOR), np.float32)
+    company = np.zeros((0, _FRAMES), np.bool_)
+    before = predict_share(net, features, share, query, none, company)
+    changed = features.copy()
+    changed[:BANDS, 149] += 1.0
+    after = predict_share(net, changed, share, query, none, company)
+    reach = TINY_MASK.encoder.reach
+    np.testing.assert_array_equal(before[:, : 149 - reach], after[:, : 149 - reach])
+    assert not np.array_equal(before[:, 149], after[:, 149])

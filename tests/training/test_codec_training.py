@@ -1,0 +1,133 @@
+"""Training of the codec: codebooks, the loss, crops, and a whole tiny run."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from recomposer_studio.audio.bands import BandGrid
+from recomposer_studio.codec.build import build_codec
+from recomposer_studio.codec.inference import one_thread
+from recomposer_studio.codec.mel_rvq import MelRvqConfig, log_bands, quantise
+from recomposer_studio.codec.vocoder import Vocoder, VocoderConfig
+from recomposer_studio.errors import InputError
+from recomposer_studio.model.checkpoint import load_checkpoint
+from recomposer_studio.training.codec import (
+    CodecTraining,
+    Sound,
+    SpectralLoss,
+    draw_crops,
+    fit_codebooks,
+    render_branches,
+    train_codec,
+    usage_entropy,
+)
+
+_RATE_HZ = 32_000
+_VOCODER = VocoderConfig(width=8, blocks=1, expansion=1, kernel=3)
+
+
+def test_k_means_uses_every_code_and_every_level_helps() -> None:
+    generator = torch.Generator().manual_seed(0)
+    # Unequal clusters and a few far away: without restarts some codes would starve.
+    centres = 5.0 * torch.randn(6, 8, generator=generator)
+    vectors = centres[torch.randint(6, (1500,), generator=generator).clamp(max=4)] + torch.randn(
+        1500, 8, generator=generator
+    )
+    books = fit_codebooks(vectors, levels=3, size=12, seed=0)
+    tokens = quantise(vectors, books)
+    errors, rest = [float(vectors.square().mean())], vectors
+    for book, codes in zip(books, tokens, strict=True):
+        rest = rest - book[codes]
+        errors.append(float(rest.square().mean()))
+    assert np.all(np.diff(errors) < 0)
+    assert errors[-1] < 0.5 * errors[1]
+    assert usage_entropy(tokens.numpy(), 12).min() > 0.85
+
+
+def test_entropy_is_a_share_of_the_greatest() -> None:
+    tokens = np.array([[0, 1, 2, 3], [0, 0, 0, 0], [0, 0, 1, 1]])
+    np.testing.assert_allclose(usage_entropy(tokens, 4), [1.0, 0.0, 0.5])
+
+
+def test_the_loss_is_least_for_the_sound_itself() -> None:
+    with one_thread():
+        loss = SpectralLoss(_RATE_HZ)
+        rng = torch.Generator().manual_seed(0)
+        target, other = (0.1 * torch.randn(2, 8192, generator=rng) for _ in range(2))
+        assert loss(target, target, target) < 1e-5
+        assert loss(0.9 * target, target, target) > 0.05
+        assert loss(target, other, target) > loss(target, 0.0 * other, target) > 0.05
+
+
+def test_training_and_inference_render_the_same_grid() -> None:
+    grid = BandGrid.at(_RATE_HZ)
+    torch.manual_seed(0)
+    vocoder = Vocoder(_VOCODER, _RATE_HZ).eval()
+    power = torch.randn(1, 64, 21) - 8.0
+    with one_thread():
+        _, tone = render_branches(vocoder, power, grid, torch.Generator().manual_seed(0))
+        spectrum = vocoder(power)[0][0].numpy().astype(complex)
+    expected = grid.istft(spectrum)[grid.n_fft // 2 :][: 20 * grid.hop]
+    # The first and last frames overlap with fewer windows, which the two weigh differently.
+    inner = slice(2 * grid.hop, -2 * grid.hop)
+    np.testing.assert_allclose(tone[0].numpy()[inner], expected[inner], atol=1e-5)
+
+
+def test_crops_of_powers_and_waves_belong_together() -> None:
+    wave = np.random.default_rng(0).normal(scale=0.1, size=_RATE_HZ).astype(np.float32)
+    bands = log_bands(wave, _RATE_HZ).astype(np.float32)
+    powers, waves = draw_crops([Sound(wave, bands, bands)], 6, 30, 320, np.random.default_rng(1))
+    assert powers.shape == (6, 64, 31)
+    assert waves.shape == (6, 30 * 320)
+    for power, crop in zip(powers.numpy(), waves.numpy(), strict=True):
+        # Frames outside the sound are silent, as they are in decoding.
+        inside = np.flatnonzero(power.max(0) > -18.0)[2:-2]
+        inside = inside[(inside >= 2) & (inside < 28)]
+        np.testing.assert_allclose(log_bands(crop, _RATE_HZ)[:, inside], power[:, inside], atol=2e-2)
+
+
+def _options(folder: Path, out: Path, minutes: float, *, resume: bool = False) -> CodecTraining:
+    config = MelRvqConfig(levels=2, codebook_size=16, vocoder=_VOCODER)
+    return CodecTraining(folder, out, minutes, resume, variants=2, batch=2, crop_frames=24, config=config)
+
+
+def test_a_run_leaves_a_codec_and_can_be_resumed(tiny_folder: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    with one_thread():
+        codec = train_codec(_options(tiny_folder, tmp_path, 0.01), lines.append)
+        checkpoint = load_checkpoint(tmp_path)
+        stored = build_codec(checkpoint.configs["codec"], checkpoint.tensors["codec"])
+        tone = np.sin(np.arange(16_000) / 5.0)
+        np.testing.assert_array_equal(stored.encode(tone), codec.encode(tone))
+        assert np.isfinite(stored.decode(stored.encode(tone))).all()
+        assert "entropy" in lines[0]
+        # The budget is spent: going on changes nothing.
+        again = train_codec(_options(tiny_folder, tmp_path, 0.01, resume=True), lines.append)
+    for name, value in codec.tensors().items():
+        torch.testing.assert_close(again.tensors()[name], value)
+
+
+def test_vocoder_steps_lower_the_loss() -> None:
+    grid = BandGrid.at(_RATE_HZ)
+    torch.manual_seed(0)
+    wave = np.random.default_rng(0).normal(scale=0.1, size=_RATE_HZ // 2).astype(np.float32)
+    bands = log_bands(wave, _RATE_HZ).astype(np.float32)
+    powers, waves = draw_crops([Sound(wave, bands, bands)], 2, 24, grid.hop, np.random.default_rng(1))
+    vocoder, loss_of = Vocoder(_VOCODER, _RATE_HZ), SpectralLoss(_RATE_HZ)
+    optimiser = torch.optim.AdamW(vocoder.parameters(), lr=3e-3)
+    losses = []
+    with one_thread(gradients=True):
+        for _ in range(25):
+            loss = loss_of(*render_branches(vocoder, powers, grid, torch.Generator().manual_seed(0)), waves)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.item())
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_no_recordings_is_one_clear_message(tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        train_codec(_options(tmp_path, tmp_path / "out", 0.01))

@@ -1,0 +1,267 @@
+"""Training of the mask head: the loss is zero where it should be, examples are true to their scenes, and a run leaves a checkpoint."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recomposer_studio.audio.bands import BANDS, BandGrid
+from recomposer_studio.errors import InputError
+from recomposer_studio.model.checkpoint import load_checkpoint
+from recomposer_studio.model.encoder import EncoderConfig
+from recomposer_studio.model.generator import build_mask
+from recomposer_studio.model.mask import MASK_FEATURES, MaskConfig, MaskNet, clipped
+from recomposer_studio.roll.labels import LabelTable
+from recomposer_studio.training.cache import AudioCache
+from recomposer_studio.training.mask import (
+    FLOOR,
+    MaskTraining,
+    Validation,
+    band_distance,
+    by_net,
+    by_oracle,
+    by_repair,
+    mask_loss,
+    outcome,
+    train_mask,
+    training_step,
+    weight_groups,
+)
+from recomposer_studio.training.mask_examples import (
+    ExamplePool,
+    MaskExample,
+    collate,
+    cropped,
+    evaluation_example,
+    scene_examples,
+)
+from recomposer_studio.training.scenes import Scene, draw_scene
+
+_SMALL = MaskConfig(EncoderConfig(features=MASK_FEATURES, width=16, kernel=3, dilations=(1, 2)))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """As training does: small networks on several threads mostly wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def texts() -> LabelTable:
+    """The shipped label table."""
+    return LabelTable.load()
+
+
+@pytest.fixture(scope="module")
+def pool(tiny_cache: AudioCache, texts: LabelTable) -> ExamplePool:
+    """Small batches of the tiny library."""
+    return ExamplePool(tiny_cache, texts, seed=0, size=4, fresh=4)
+
+
+def _delete(cache: AudioCache, texts: LabelTable) -> MaskExample:
+    return evaluation_example(draw_scene(cache, "valid", 1, "plain", "delete", 8.0), texts)
+
+
+def _scenes(cache: AudioCache, count: int = 6) -> list[Scene]:
+    return [draw_scene(cache, "train", seed, "train", None, 3.0) for seed in range(count)]
+
+
+def test_powers_of_an_example_are_those_of_its_signals(tiny_cache: AudioCache, texts: LabelTable) -> None:
+    scene = draw_scene(tiny_cache, "valid", 1, "plain", "delete", 8.0)
+    example = evaluation_example(scene, texts)
+    grid = BandGrid.at(32000)
+    start_s, end_s = scene.truth_box
+    middle = round((start_s + end_s) / 2 / grid.hop_s)
+    first = int(np.floor(start_s / grid.hop_s)) - int(np.flatnonzero(example.active)[0])
+    start, stop = grid.span(middle, 1)
+    for signal, powers in (
+        (scene.input, example.mixture),
+        (scene.desired, example.rest),
+        (scene.edit.before, example.target),
+    ):
+        power = grid.power(grid.stft(signal[start:stop].astype(np.float64)))[:, 0]
+        near = powers[:, middle - first - 2 : middle - first + 3]
+        assert np.isclose(near, power[:, None], rtol=1e-3, atol=1e-12).all(axis=0).any()
+    assert example.gain == 0.0
+    np.testing.assert_allclose(example.desired, example.rest, rtol=1e-3, atol=1e-9)
+
+
+def test_the_desired_power_of_enhance_holds_the_cross_term(tiny_cache: AudioCache, texts: LabelTable) -> None:
+    scene = draw_scene(tiny_cache, "valid", 2, "overlap", "enhance", 8.0)
+    example = evaluation_example(scene, texts)
+    edit = scene.edit
+    assert edit.wanted_db is not None
+    assert example.gain == pytest.approx(10.0 ** ((edit.wanted_db - edit.input_db) / 20.0))
+    wanted = replace(scene, input=scene.desired)
+    measured = evaluation_example(wanted, texts).mixture
+    np.testing.assert_allclose(example.desired, measured, rtol=2e-3, atol=1e-9)
+
+
+def test_the_loss_is_zero_for_the_perfect_share_without_cross_terms() -> None:
+    torch.manual_seed(0)
+    target, rest = torch.rand(3, BANDS, 20) + 0.01, torch.rand(3, BANDS, 20) + 0.01
+    gain = torch.tensor([0.0, 4.0, 10.0])
+    share = target / (target + rest)
+    left = outcome(share, target + rest, gain)
+    torch.testing.assert_close(left, rest + gain[:, None, None].square() * target)
+
+
+def test_the_loss_counts_the_box_alone(pool: ExamplePool) -> None:
+    batch = pool.batch(0)
+    share = batch.repair * batch.active[:, None]
+    loss, nepers = mask_loss(share, batch)
+    outside = torch.where(batch.active[:, None] > 0, share, torch.full_like(share, 0.7))
+    assert mask_loss(outside, batch)[0] == loss
+    inside = torch.where(batch.active[:, None] > 0, torch.full_like(share, 0.7), share)
+    assert mask_loss(inside, batch)[0] != loss
+    assert 0.0 < nepers < loss
+
+
+@settings(max_examples=20, deadline=None)
+@given(share=st.floats(0.0, 1.0), gain=st.floats(0.0, 16.0), power=st.sampled_from([0.0, 1e-14, 1.0, 1e4]))
+def test_the_loss_and_its_gradient_are_finite(share: float, gain: float, power: float) -> None:
+    shape = (1, BANDS, 4)
+    example = MaskExample(
+        features=np.zeros((MASK_FEATURES, 4), np.float32),
+        repair=clipped(np.zeros((BANDS, 4))),
+        query=np.zeros(128, np.float32),
+        others=np.zeros((0, 128), np.float32),
+        others_active=np.zeros((0, 4), np.float32),
+        active=np.ones(4, np.bool_),
+        mixture=np.full((BANDS, 4), power, np.float32),
+        target=np.full((BANDS, 4), power, np.float32),
+        rest=np.zeros((BANDS, 4), np.float32),
+        gain=gain,
+    )
+    answer = torch.full(shape, share, requires_grad=True)
+    loss, _ = mask_loss(answer, collate([example]))
+    loss.backward()
+    assert torch.isfinite(loss) and answer.grad is not None and torch.isfinite(answer.grad).all()
+
+
+def test_band_distance_agrees_with_the_loss(tiny_cache: AudioCache, texts: LabelTable) -> None:
+    example = _delete(tiny_cache, texts)
+    share = example.repair * example.active
+    _, nepers = mask_loss(torch.from_numpy(share)[None], collate([example]))
+    assert band_distance(share, example) == pytest.approx(float(nepers), rel=1e-4)
+
+
+def test_training_examples_follow_from_their_seed(tiny_cache: AudioCache, texts: LabelTable) -> None:
+    first, second = (ExamplePool(tiny_cache, texts, 5, 3, 3).batch(4) for _ in range(2))
+    other = ExamplePool(tiny_cache, texts, 6, 3, 3).batch(4)
+    assert torch.equal(first.features, second.features) and torch.equal(first.gain, second.gain)
+    assert not torch.equal(first.features, other.features)
+
+
+def test_a_pool_mixes_fresh_examples_with_earlier_ones(tiny_cache: AudioCache, texts: LabelTable) -> None:
+    pool = ExamplePool(tiny_cache, texts, 0, size=4, fresh=2, capacity=6)
+    sizes = [len(pool.batch(step).gain) for step in range(4)]
+    assert sizes == [2, 4, 4, 4]
+    earlier = pool.batch(4)
+    again = pool.batch(5)
+    seen = {float(x.sum()) for x in earlier.mixture}
+    assert any(float(x.sum()) in seen for x in again.mixture[2:]) or len(seen) == 4
+
+
+def test_questions_about_scenes_are_sound(tiny_cache: AudioCache, texts: LabelTable) -> None:
+    rng = np.random.default_rng(0)
+    examples = [e for scene in _scenes(tiny_cache) for e in scene_examples(scene, texts, tiny_cache, rng)]
+    assert len(examples) >= 8
+    frames = 3 * 100 - 4
+    for example in examples:
+        assert example.features.shape == (MASK_FEATURES, frames)
+        assert example.active.any() or not example.target.any()
+        assert np.isfinite(example.features).all()
+        assert (example.mixture >= 0).all() and (example.rest >= 0).all()
+    assert {e.gain > 0 for e in examples} == {True, False}
+    # Boxes are drawn at most 50 ms too short on either side, so they hold most of their events.
+    inside = [e.target[:, e.active].sum() / e.target.sum() for e in examples if e.target.any()]
+    assert np.median(inside) > 0.8
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    first=st.integers(0, 290),
+    length=st.integers(1, 290),
+    frames=st.sampled_from([60, 216, 296]),
+    seed=st.integers(0, 9),
+)
+def test_a_crop_holds_the_box_or_lies_in_it(first: int, length: int, frames: int, seed: int) -> None:
+    active = np.zeros(296, np.bool_)
+    active[first : first + length] = True
+    count = np.arange(296, dtype=np.float32)
+    plane = np.broadcast_to(count, (BANDS, 296))
+    example = MaskExample(plane, plane, count, count[None][:0], plane[:0], active, plane, plane, plane, 1.0)
+    crop = cropped(example, frames, np.random.default_rng(seed))
+    assert crop.active.shape == (frames,) and crop.features.shape == (BANDS, frames)
+    assert crop.active.sum() == min(frames, active.sum())
+    np.testing.assert_array_equal(crop.active, active[crop.mixture[0].astype(int)])
+    np.testing.assert_array_equal(np.diff(crop.rest[0]), 1.0)
+
+
+def test_repair_and_oracle_stand_where_they_should(tiny_cache: AudioCache, texts: LabelTable) -> None:
+    valid = Validation.draw(tiny_cache, texts, (), scenes=2)
+    repair, oracle = valid.ratios(by_repair), valid.ratios(by_oracle)
+    assert set(repair) == {"plain delete", "plain enhance", "overlap delete", "overlap enhance"}
+    assert all(oracle[name] < repair[name] for name in repair)
+    assert repair["plain delete"] < 1.0
+    untrained = valid.ratios(by_net(MaskNet(_SMALL).eval()))
+    assert untrained == pytest.approx(repair, abs=1e-3)
+    nothing = valid.ratios(lambda example: np.zeros_like(example.repair))
+    assert nothing == pytest.approx(dict.fromkeys(repair, 1.0))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_steps_on_one_batch_bring_the_distance_down(pool: ExamplePool, precision: str) -> None:
+    torch.manual_seed(0)
+    net = MaskNet(_SMALL)
+    optimiser = torch.optim.AdamW(weight_groups(net), lr=1e-2)
+    batch = pool.batch(1)
+    nepers = [training_step(net, optimiser, batch, precision) for _ in range(15)]
+    assert nepers[-1] < 0.9 * nepers[0]
+
+
+def test_weights_decay_but_biases_do_not() -> None:
+    decayed, free = weight_groups(MaskNet(_SMALL))
+    assert decayed["weight_decay"] and not free["weight_decay"]
+    assert all(p.ndim > 1 for p in decayed["params"]) and all(p.ndim <= 1 for p in free["params"])  # type: ignore[attr-defined]
+
+
+def test_a_run_leaves_a_checkpoint_and_its_log(tiny_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    options = MaskTraining(tiny_folder, out, max_minutes=0.0, valid_scenes=1, config=_SMALL)
+    lines: list[str] = []
+    ratios = train_mask(options, lines.append)
+    assert any("repair" in line and "oracle" in line for line in lines)
+    logged = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["valid"] for line in logged] == [ratios] and logged[0]["step"] == 0
+    checkpoint = load_checkpoint(out)
+    assert build_mask(checkpoint).config == _SMALL
+    assert checkpoint.better_than_repair == frozenset()
+    assert "somebody" in (out / "ATTRIBUTION.md").read_text(encoding="utf-8")
+    again = train_mask(replace(options, resume=True), lines.append)
+    assert again == ratios
+
+
+def test_a_run_goes_on_only_with_its_own_settings(tiny_folder: Path, tmp_path: Path) -> None:
+    options = MaskTraining(tiny_folder, tmp_path, max_minutes=0.0, valid_scenes=1, config=_SMALL)
+    train_mask(options, lambda line: None)
+    wider = replace(_SMALL, encoder=replace(_SMALL.encoder, width=24))
+    with pytest.raises(InputError, match="does not fit"):
+        train_mask(replace(options, resume=True, config=wider), lambda line: None)
+
+
+def test_the_floor_is_the_metrics_floor() -> None:
+    """A level of 1e-3 on the metric's unnormalised magnitude at window 1024 is about this band power in the lowest, narrowest bands."""
+    n = 1024
+    bin_power = (1e-3 / (n * 0.375) ** 0.5) ** 2 * 1.5 / (BandGrid.at(32000).n_fft)
+    assert FLOOR / 100 < bin_power < FLOOR * 100
