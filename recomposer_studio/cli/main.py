@@ -10,7 +10,7 @@ from typing import NoReturn
 from recomposer_studio import __version__
 from recomposer_studio.errors import InputError
 
-COMMANDS = ("edit", "demo", "picture", "models")
+COMMANDS = ("edit", "demo", "picture", "models", "scenes", "train", "evaluate")
 """Every command lives in a module of its own name beside this one, with `add(parsers)` and `run(arguments)`."""
 
 

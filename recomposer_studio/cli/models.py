@@ -1,7 +1,8 @@
-"""`recomposer models list`: the checkpoints at hand and what they are good for."""
+"""`recomposer models`: the checkpoints at hand and what they are good for, and models that are fetched once."""
 
 import argparse
 
+from recomposer_studio.cli.progress import progress_bar
 from recomposer_studio.model import catalogue
 
 
@@ -11,10 +12,19 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     actions = parser.add_subparsers(dest="models_command", required=True, metavar="COMMAND")
     listing = actions.add_parser("list", help="list the shipped models")
     listing.set_defaults(run=run)
+    installing = actions.add_parser("install", help="fetch a model once", description="Fetch a model once.")
+    installing.add_argument("name", choices=("yamnet",), metavar="NAME", help="yamnet: the sound classifier for `tag`")
+    installing.add_argument(
+        "--from",
+        dest="origin",
+        metavar="FILE|FOLDER|ADDRESS",
+        help="a SavedModel folder, .h5, .tflite or .tar.gz (default: TensorFlow Hub, which needs the extra 'yamnet')",
+    )
+    installing.set_defaults(run=run_install)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Runs the command."""
+    """Lists the models."""
     print("repair: spectral repair; delete, enhance; no model, always there")
     default = catalogue.default()
     for checkpoint in catalogue.shipped():
@@ -25,3 +35,12 @@ def run(arguments: argparse.Namespace) -> None:
             f"trained on {len(checkpoint.classes)} classes; beats spectral repair on validation in: {better}"
         )
         print(f"  {checkpoint.folder}")
+
+
+def run_install(arguments: argparse.Namespace) -> None:
+    """Installs a model."""
+    from recomposer_studio.tagging.installation import install, yamnet_folder
+
+    with progress_bar("yamnet") as progress:
+        result = install(arguments.origin, yamnet_folder(), progress)
+    print(f"installed YAMNet from {result.source}: {result.path}")

@@ -6,13 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recomposer_studio.audio.bands import OVERLAP, BandGrid
-from recomposer_studio.editing.repair import CONTEXT_S, GUARD_S
 from recomposer_studio.roll.event import Event, EventRoll
 
 _FloatArray = NDArray[np.float64]
 
-CONTEXT_FRAMES = round((CONTEXT_S + GUARD_S) * 100) + 2 * OVERLAP
-"""Frames of surroundings on either side of a box that a separation sees."""
+CONTEXT_FRAMES = 120
+"""Frames of surroundings on either side of a box that a separation sees: more than repair's context and a mask head's reach."""
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,15 @@ class Claim:
         window: the frames that were looked at.
         power: band power of every channel, (channels, bands, frames).
         share: the claimed share, (channels, bands, frames), zero outside the box.
+        kept: whether the event is a *keep*.
+        by_repair: whether spectral repair made the claim, not a model.
     """
 
     window: Window
     power: _FloatArray
     share: _FloatArray
+    kept: bool
+    by_repair: bool
 
     def over(self, first: int, frames: int) -> _FloatArray:
         """The share over another run of frames, (channels, bands, frames); zero where this window does not reach."""
@@ -96,7 +100,18 @@ def claim(source: Source, event: Event, company: tuple[Event, ...], generator: G
                 MaskRequest(power[channel], grid.hop_s, event, active, heard, others_active, busy, share)
             )
         shares.append(share)
-    return Claim(window, power, np.stack(shares) * _band_limits(event)[:, None])
+    claimed = np.stack(shares) * _band_limits(event)[:, None]
+    if event.action is Action.KEEP and generator is None:
+        for other, frames in zip(heard, others_active, strict=True):
+            if _goes_on_around(event, other):
+                # The edit's own surroundings hold this sound already: to claim it here would protect what is to be edited.
+                claimed[..., frames] = 0.0
+    return Claim(window, power, claimed, event.action is Action.KEEP, generator is None)
+
+
+def _goes_on_around(kept: Event, edit: Event) -> bool:
+    margin_s = 0.1
+    return kept.start_s <= edit.start_s - margin_s and kept.end_s >= edit.end_s + margin_s
 
 
 def _band_limits(event: Event) -> _FloatArray:
@@ -116,7 +131,7 @@ class Separation:
         window: the frames.
         power: band power, (channels, bands, frames).
         share: this event's share, (channels, bands, frames).
-        total: the shares of all events together, likewise; what is left of one is background.
+        total: the shares of all edited events together, likewise; what is left of one is background and kept sound.
     """
 
     window: Window
@@ -135,12 +150,30 @@ class Separation:
 def separate(own: Claim, others: list[Claim]) -> Separation:
     """Shares out a base between an event and its company.
 
-    Where several claims meet they are scaled so that together they take what the greediest claims alone: at most all there is.
+    Kept events come first: what they claim survives. Spectral repair claims the same excess for everyone, so its claims
+    together never take more than the greediest of them; all claims together never take more than there is.
     """
-    claims = np.stack([own.share, *(other.over(own.window.first, own.window.frames) for other in others)])
-    total, largest = claims.sum(axis=0), claims.max(axis=0)
-    scale = np.divide(largest, total, out=np.zeros_like(total), where=total > 0)
-    return Separation(own.window, own.power, own.share * scale, total * scale)
+    everyone = [own, *others]
+    over = [one.over(own.window.first, own.window.frames) for one in everyone]
+    keeps = [i for i, one in enumerate(everyone) if one.kept]
+    edits = [i for i, one in enumerate(everyone) if not one.kept]
+    by_repair = {i for i, one in enumerate(everyone) if one.by_repair}
+    nothing = np.zeros_like(own.share)
+    excess = np.max([over[i] for i in by_repair] or [nothing], axis=0)
+    _fit(over, [i for i in keeps if i in by_repair], excess)
+    _fit(over, keeps, np.ones_like(nothing))
+    taken = sum((over[i] for i in keeps if i in by_repair), nothing)
+    _fit(over, [i for i in edits if i in by_repair], np.maximum(0.0, excess - taken))
+    _fit(over, edits, np.maximum(0.0, 1.0 - sum((over[i] for i in keeps), nothing)))
+    return Separation(own.window, own.power, over[0], np.minimum(1.0, sum((over[i] for i in edits), nothing)))
+
+
+def _fit(shares: list[_FloatArray], chosen: list[int], room: _FloatArray) -> None:
+    """Scales the chosen shares in place where together they exceed the room."""
+    total = sum((shares[i] for i in chosen), np.zeros_like(room))
+    scale = np.divide(room, total, out=np.ones_like(room), where=total > room)
+    for i in chosen:
+        shares[i] = shares[i] * scale
 
 
 def cut_out(
@@ -148,7 +181,7 @@ def cut_out(
 ) -> tuple[_FloatArray, _FloatArray | None]:
     """The event's sound in its region, and the same sound at another level.
 
-    With share s, all shares S and gain k, the bed is sqrt(1 - S) of the spectrum X. Removed is the event's part of the rest,
+    With share s, all edited events' shares S and gain k, the bed is sqrt(1 - S) of the spectrum X. Removed is the event's part of the rest,
     X (1 - sqrt(1 - S)) s / S; placed is X (sqrt(1 - S + k^2 s) - sqrt(1 - S)), so that bed + placed has the power of
     background + event at the new level.
 

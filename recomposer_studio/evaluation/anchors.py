@@ -14,6 +14,7 @@ from recomposer_studio.codec.interface import Codec
 from recomposer_studio.editing.regions import Region, active_frames, fade_window
 from recomposer_studio.errors import InputError
 from recomposer_studio.evaluation.editors import SEPARATES, Edited, Samples, Task
+from recomposer_studio.model import catalogue
 from recomposer_studio.project.recipe import Recipe
 from recomposer_studio.roll.event import Action, Event
 from recomposer_studio.training.cache import AudioCache
@@ -143,7 +144,8 @@ class RealEditor:
         return [
             event
             for event in self.library.events
-            if event.class_name == task.scene.edit.class_name and event.source_id not in used
+            if event.class_name == task.scene.edit.class_name
+            and event.source_id not in used
             # As long as a target may be, so that a click does not stand for two seconds of bark.
             and event.duration_s >= 0.2
         ]
@@ -185,11 +187,11 @@ def codec_editor(name: str) -> CodecEditor:
     Raises:
         InputError: there is no such checkpoint, it is damaged, or it holds no codec.
     """
+    folder = catalogue.find(name).folder
     from recomposer_studio.codec.build import build_codec
-    from recomposer_studio.model import catalogue
     from recomposer_studio.model.checkpoint import load_checkpoint
 
-    checkpoint = load_checkpoint(catalogue.find(name).folder)
+    checkpoint = load_checkpoint(folder)
     if "codec" not in checkpoint.configs:
         raise InputError(f"the checkpoint '{checkpoint.name}' holds no codec; name one that does")
     codec = build_codec(checkpoint.configs["codec"], checkpoint.tensors["codec"])

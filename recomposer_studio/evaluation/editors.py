@@ -17,6 +17,7 @@ from recomposer_studio.audio.source import Source
 from recomposer_studio.editing import repair
 from recomposer_studio.editing.engine import ENGINE_VERSION, Engine
 from recomposer_studio.editing.generator import Generator, MaskRequest, SoundRequest
+from recomposer_studio.model import catalogue
 from recomposer_studio.project.export import export_take
 from recomposer_studio.project.recipe import Recipe, Renderer
 from recomposer_studio.roll.event import Action, Event, EventRoll
@@ -200,10 +201,10 @@ def model_editor(name: str, device: str = "auto") -> EngineEditor:
     Raises:
         InputError: there is no such checkpoint, it is damaged or the device is not there.
     """
-    from recomposer_studio.model import catalogue
+    checkpoint = catalogue.find(name)
+    # torch takes seconds to load: only for a model that is there.
     from recomposer_studio.model.generator import load_generator
 
-    checkpoint = catalogue.find(name)
     actions: frozenset[Action] = SEPARATES if "mask" in checkpoint.parts else frozenset()
     if {"codec", "decoder"} <= set(checkpoint.parts):
         actions |= {Action.INSERT}

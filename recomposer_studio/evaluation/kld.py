@@ -109,7 +109,7 @@ def patches_inside(patches: int, box: Box) -> NDArray[np.bool_]:
 
 
 def _centres(patches: int) -> NDArray[np.float64]:
-    return np.arange(patches) * (HOP / RATE_HZ) + CENTRE_S
+    return np.asarray(np.arange(patches) * (HOP / RATE_HZ) + CENTRE_S, np.float64)
 
 
 def _distribution(scores: NDArray[np.floating]) -> NDArray[np.float64]:

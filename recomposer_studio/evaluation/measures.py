@@ -149,4 +149,3 @@ def _levels_db(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     hann = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(_LSD_WINDOW) / _LSD_WINDOW)
     windows = np.lib.stride_tricks.sliding_window_view(samples, _LSD_WINDOW)[:: _LSD_WINDOW // 4]
     return 20.0 * np.log10(np.maximum(np.abs(np.fft.rfft(windows * hann, axis=1)), _LSD_FLOOR))
-

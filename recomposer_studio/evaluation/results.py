@@ -42,13 +42,17 @@ class Results:
         """Number of results."""
         return len(self._values)
 
+    def key(self, case: Case, editor: Editor) -> str:
+        """Names a result."""
+        return case.key(editor, self._scorer)
+
     def has(self, case: Case, editor: Editor) -> bool:
         """Whether the result is known."""
-        return case.key(editor, self._scorer) in self._values
+        return self.key(case, editor) in self._values
 
     def get(self, case: Case, editor: Editor) -> Values | None:
         """The values, None when there are none."""
-        return self._values.get(case.key(editor, self._scorer))
+        return self._values.get(self.key(case, editor))
 
     def add(self, case: Case, editor: Editor, values: Values | None) -> None:
         """Keeps a result, in memory and in the file.
@@ -56,7 +60,7 @@ class Results:
         Raises:
             InputError: the file cannot be written.
         """
-        key = case.key(editor, self._scorer)
+        key = self.key(case, editor)
         entry = {
             "key": key,
             "study": case.study,

@@ -1,12 +1,12 @@
 """Runs editors over cases; what an earlier run has measured is not done again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
 
 from recomposer_studio.evaluation.cases import Case
-from recomposer_studio.evaluation.editors import Editor, EngineEditor, Task
+from recomposer_studio.evaluation.editors import Editor, EngineEditor, Samples, Task
 from recomposer_studio.evaluation.measures import Judge, Values, log_spectral_distance
 from recomposer_studio.evaluation.results import Results
 from recomposer_studio.evaluation.yamnet import YamnetScorer
@@ -20,18 +20,16 @@ Progress = Callable[[int, int, str], None]
 
 def run_cases(
     cache: AudioCache,
-    cases: Sequence[Case],
-    editors: Sequence[Editor],
+    questions: Iterable[tuple[Case, Editor]],
     scorer: YamnetScorer | None,
     results: Results,
     progress: Progress = lambda done, total, what: None,
 ) -> None:
-    """Fills `results` with every editor's values of every case.
+    """Fills `results` with the editors' values.
 
     Args:
         cache: decoded recordings, to render the scenes from.
-        cases: the questions.
-        editors: whom to ask.
+        questions: which editor to ask about which case.
         scorer: the classifier, or None.
         results: where the values go; known ones are skipped.
         progress: called with (done, total, what).
@@ -40,15 +38,17 @@ def run_cases(
         InputError: a scene or an edit fails; what was measured before is kept.
     """
     waiting: dict[SceneSpec, list[tuple[Case, Editor]]] = {}
-    for case in cases:
-        for editor in editors:
-            if not results.has(case, editor):
-                waiting.setdefault(case.spec, []).append((case, editor))
+    seen: set[str] = set()
+    for case, editor in questions:
+        key = results.key(case, editor)
+        if not results.has(case, editor) and key not in seen:
+            seen.add(key)
+            waiting.setdefault(case.spec, []).append((case, editor))
     total, done = sum(map(len, waiting.values())), 0
-    for spec, questions in waiting.items():
+    for spec, asked in waiting.items():
         scene = render_scene(cache, spec)
         judge: Judge | None = None
-        for case, editor in questions:
+        for case, editor in asked:
             progress(done, total, f"{case.study}: {editor.name}")
             task = case.task(scene)
             values: Values | None = None
@@ -75,10 +75,9 @@ def _round_trip(task: Task, editor: Editor, rounds: int) -> Values | None:
     sound = scene.input
     values: Values = {}
     for number in range(1, rounds + 1):
+        with_event: Samples = sound + scene.edit.after
         if Action.INSERT in editor.actions:
             with_event = editor.render(sound, scene.rate_hz, task.roll).samples
-        else:
-            with_event = sound + scene.edit.after
         sound = np.asarray(editor.render(with_event, scene.rate_hz, removal).samples, np.float32)
         values[f"lsd_box_{number}"] = log_spectral_distance(scene.input, sound, scene.rate_hz, scene.truth_box)
         values[f"lsd_clip_{number}"] = log_spectral_distance(scene.input, sound, scene.rate_hz)

@@ -26,7 +26,7 @@ PARTS = ("mask", "decoder", "codec")
 SHARD_BYTES = 15 * 2**20
 """Largest weight file: larger parts are cut into several."""
 
-_KEYS = {"format_version", "name", "rate_hz", "classes", "better_than_repair", "attribution", "parts"}
+_KEYS = {"format_version", "name", "rate_hz", "classes", "better_than_repair", "attribution", "text_vectors", "parts"}
 _ConfigT = TypeVar("_ConfigT")
 
 
@@ -122,8 +122,17 @@ def write_facts(
     name: str | None = None,
     classes: Iterable[str] | None = None,
     better_than_repair: Iterable[Action] | None = None,
+    text_vectors: str | None = None,
 ) -> None:
     """Writes what is known about a checkpoint besides its weights; None leaves a value as it is.
+
+    Args:
+        folder: the checkpoint's folder.
+        name: its name.
+        classes: class names it was trained on.
+        better_than_repair: actions in which it beat spectral repair on validation scenes.
+        text_vectors: SHA-256 of the table of text vectors it was trained with. Another table has other axes: with it the
+            networks would hear other words.
 
     Raises:
         InputError: the folder holds no checkpoint.
@@ -136,6 +145,8 @@ def write_facts(
         document["classes"] = sorted(classes)
     if better_than_repair is not None:
         document["better_than_repair"] = sorted(action.value for action in better_than_repair)
+    if text_vectors is not None:
+        document["text_vectors"] = text_vectors
     _write_config(folder, document)
 
 
@@ -188,6 +199,7 @@ def _empty(name: str) -> dict[str, Any]:
         "classes": [],
         "better_than_repair": [],
         "attribution": "ATTRIBUTION.md",
+        "text_vectors": "",
         "parts": {},
     }
 

@@ -12,10 +12,10 @@ from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.codec.interface import Codec
 from recomposer_studio.editing.generator import MaskRequest, SoundRequest
 from recomposer_studio.errors import InputError
-from recomposer_studio.model.checkpoint import Checkpoint, dataclass_from_json, fill, load_checkpoint
+from recomposer_studio.model.checkpoint import Checkpoint, fill, load_checkpoint
 from recomposer_studio.model.conditioning import EVENT_VECTOR, TextVectors, event_vector
 from recomposer_studio.model.decoder import DecoderConfig, Prompt, TokenDecoder, generate_tokens, scene_features
-from recomposer_studio.model.mask import MaskConfig, MaskNet, mask_features, predict_share
+from recomposer_studio.model.mask import MaskNet, build_mask, mask_features, predict_share
 from recomposer_studio.roll.event import Action, Event
 from recomposer_studio.roll.labels import LabelTable
 
@@ -137,20 +137,6 @@ class TorchGenerator:
         match = self._labels.match(event.label)
         texts: TextVectors = self._labels
         return event_vector(texts, event.action.value, match.class_name if match.known else event.label)
-
-
-def build_mask(checkpoint: Checkpoint) -> MaskNet:
-    """The checkpoint's mask head, in evaluation mode.
-
-    Raises:
-        InputError: configuration and weights do not fit each other.
-    """
-    config = dataclass_from_json(MaskConfig, checkpoint.configs["mask"], checkpoint.folder)
-    if config.encoder.features != MaskConfig.with_stem(config.stem).encoder.features:
-        raise InputError(f"{checkpoint.folder}: its mask head expects another input; update Recomposer Studio")
-    net = MaskNet(config)
-    fill(net, checkpoint.tensors["mask"], checkpoint.folder)
-    return net
 
 
 def load_generator(folder: str | Path, device: str = "auto") -> TorchGenerator:

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from recomposer_studio.audio.bands import BANDS
 from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.editing.repair import CONTEXT_S, GUARD_S
+from recomposer_studio.errors import InputError
+from recomposer_studio.model.checkpoint import Checkpoint, dataclass_from_json, fill
 from recomposer_studio.model.conditioning import Conditioning
 from recomposer_studio.model.encoder import EncoderConfig, SceneEncoder
 
@@ -107,36 +108,10 @@ class MaskConfig:
     """Shape of a `MaskNet`.
 
     Attributes:
-        encoder: the scene encoder; its `features` are those that the stem adds to `MASK_FEATURES`.
-        stem: channels of the convolutions over bands and frames before the encoder; 0 leaves them out.
+        encoder: the scene encoder; it takes `MASK_FEATURES`.
     """
 
     encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(features=MASK_FEATURES))
-    stem: int = 0
-
-    @staticmethod
-    def with_stem(stem: int, width: int = 256, dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)) -> "MaskConfig":
-        """A configuration whose encoder takes what a stem of so many channels gives."""
-        return MaskConfig(EncoderConfig(MASK_FEATURES + stem * BANDS // 2, width, dilations=dilations), stem)
-
-
-class Stem(nn.Module):
-    """Convolutions over bands and frames: edges, harmonics and onsets look alike in every band."""
-
-    def __init__(self, channels: int) -> None:
-        """Args: channels: of both layers."""
-        super().__init__()
-        self.fine = nn.Conv2d(PLANES + 2, channels, (5, 3), padding=(2, 1))
-        self.coarse = nn.Conv2d(channels, channels, (3, 3), stride=(2, 1), padding=(1, 1))
-
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, 258, frames) -> fine (batch, channels, 64, frames) and coarse features (batch, channels * 32, frames)."""
-        planes, activity = features[:, : PLANES * BANDS], features[:, PLANES * BANDS :]
-        image = torch.cat(
-            [planes.unflatten(1, (PLANES, BANDS)), activity[:, :, None].expand(-1, -1, BANDS, -1)], dim=1
-        ).contiguous(memory_format=torch.channels_last)
-        fine = functional.gelu(self.fine(image))
-        return fine, functional.gelu(self.coarse(fine)).flatten(1, 2)
 
 
 class MaskNet(nn.Module):
@@ -146,19 +121,12 @@ class MaskNet(nn.Module):
         """Args: config: shapes."""
         super().__init__()
         self.config = config
-        width, stem = config.encoder.width, config.stem
+        width = config.encoder.width
         self.conditioning = Conditioning(width)
         self.encoder = SceneEncoder(config.encoder)
-        if stem:
-            self.stem = Stem(stem)
-            self.spread_out = nn.Linear(width, stem * BANDS)
-            self.correct = nn.Conv2d(2 * stem, 1, (3, 3), padding=(1, 1))
-            nn.init.zeros_(self.correct.weight)
-            nn.init.zeros_(self.correct.bias)  # type: ignore[arg-type]
-        else:
-            self.leave = nn.Linear(width, BANDS)
-            nn.init.zeros_(self.leave.weight)
-            nn.init.zeros_(self.leave.bias)
+        self.leave = nn.Linear(width, BANDS)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
 
     def forward(self, features: Tensor, repair: Tensor, query: Tensor, others: Tensor, others_active: Tensor) -> Tensor:
         """The share of the event asked about.
@@ -175,13 +143,7 @@ class MaskNet(nn.Module):
         """
         active = features[:, PLANES * BANDS]
         roll = self.conditioning(query, active, others, others_active)
-        if self.config.stem:
-            fine, coarse = self.stem(features)
-            state = self.encoder(torch.cat([features, coarse], dim=1), roll)
-            wide = self.spread_out(state.transpose(1, 2)).transpose(1, 2).unflatten(1, (self.config.stem, BANDS))
-            correction = self.correct(torch.cat([fine, wide], dim=1))[:, 0]
-        else:
-            correction = self.leave(self.encoder(features, roll).transpose(1, 2)).transpose(1, 2)
+        correction = self.leave(self.encoder(features, roll).transpose(1, 2)).transpose(1, 2)
         return corrected(repair, correction.float()) * active[:, None, :]
 
 
@@ -189,6 +151,20 @@ def corrected(repair: Tensor, correction: Tensor) -> Tensor:
     """`sigmoid(logit(repair) + correction)`, written so that a correction of zero gives repair's very bits."""
     logit = torch.logit(repair)
     return (repair + (torch.sigmoid(logit + correction) - torch.sigmoid(logit))).clamp(0.0, 1.0)
+
+
+def build_mask(checkpoint: Checkpoint) -> MaskNet:
+    """The checkpoint's mask head, in evaluation mode.
+
+    Raises:
+        InputError: configuration and weights do not fit each other.
+    """
+    config = dataclass_from_json(MaskConfig, checkpoint.configs["mask"], checkpoint.folder)
+    if config.encoder.features != MASK_FEATURES:
+        raise InputError(f"{checkpoint.folder}: its mask head expects another input; update Recomposer Studio")
+    net = MaskNet(config)
+    fill(net, checkpoint.tensors["mask"], checkpoint.folder)
+    return net
 
 
 def predict_share(

@@ -20,7 +20,7 @@ _FREESOUND = "freesound:"
 def used_files(library: Library, split: str = "train") -> frozenset[str]:
     """Keys of the recordings of a split, events and backgrounds."""
     part = library.of_split(split)
-    return frozenset(file.key for file in (*part.events, *part.backgrounds))
+    return frozenset(event.key for event in part.events) | frozenset(layer.key for layer in part.backgrounds)
 
 
 def attribution_page(manifest: Path, used: Collection[str]) -> str:

@@ -4,6 +4,7 @@ The loss mirrors the spectral distance in the band domain: how far the log level
 leave, inside the box. A little cross-entropy on the event's ideal ratio keeps the gradient alive where repair is sure and wrong.
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,9 +19,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recomposer_studio.model.checkpoint import write_facts, write_part
+from recomposer_studio.data import data_folder
+from recomposer_studio.errors import InputError
+from recomposer_studio.model.checkpoint import load_checkpoint, write_facts, write_part
 from recomposer_studio.model.conditioning import TextVectors
-from recomposer_studio.model.mask import MaskConfig, MaskNet, predict_share
+from recomposer_studio.model.mask import MaskConfig, MaskNet, build_mask, predict_share
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.training.attribution import attribution_page, used_files
 from recomposer_studio.training.cache import AudioCache
@@ -43,7 +46,6 @@ VALID_KINDS: tuple[Kind, ...] = ("plain", "overlap")
 VALID_ACTIONS = ("delete", "enhance")
 
 _RATIO_WEIGHT = 0.2
-_PEAK_RATE = 1e-3
 _BETAS = (0.9, 0.95)
 _DECAY = 0.01
 _CLIP = 1.0
@@ -63,6 +65,8 @@ class MaskTraining:
         share_alike: use recordings under CC BY-SA too.
         batch: examples in a step.
         fresh: how many of them are newly drawn.
+        start: a checkpoint whose mask head training begins with, or None for one that is spectral repair.
+        peak_rate: highest learning rate.
         average: decay of the averaged weights, which are the ones that are kept.
         valid_scenes: validation scenes of every kind and action.
         valid_every_s: seconds between validations.
@@ -79,6 +83,8 @@ class MaskTraining:
     share_alike: bool = False
     batch: int = 16
     fresh: int = 5
+    start: Path | None = None
+    peak_rate: float = 1e-3
     average: float = 0.998
     valid_scenes: int = 24
     valid_every_s: float = 300.0
@@ -192,8 +198,12 @@ def train_mask(options: MaskTraining, report: Callable[[str], None] = print) -> 
     )
     valid = Validation.draw(cache, texts, classes, options.valid_scenes)
     report(f"validation: repair {valid.ratios(by_repair)}, oracle {valid.ratios(by_oracle)}")
-    net = MaskNet(options.config)
-    optimiser = torch.optim.AdamW(weight_groups(net), lr=_PEAK_RATE, betas=_BETAS)
+    net = MaskNet(options.config) if options.start is None else build_mask(load_checkpoint(options.start))
+    if net.config != options.config:
+        raise InputError(
+            f"{options.start}: its mask head has another size; give its configuration or train from the beginning"
+        )
+    optimiser = torch.optim.AdamW(weight_groups(net), lr=options.peak_rate, betas=_BETAS)
     average = Average(net, options.average)
     state = options.out / "run.safetensors"
     step, spent_s = load_run(state, net, average, optimiser) if options.resume else (0, 0.0)
@@ -210,7 +220,7 @@ def train_mask(options: MaskTraining, report: Callable[[str], None] = print) -> 
             batch = ahead.pop(0).result()
             ahead.append(drawer.submit(pool.batch, step + _AHEAD))
             for group in optimiser.param_groups:
-                group["lr"] = pace.rate(_PEAK_RATE, step)
+                group["lr"] = pace.rate(options.peak_rate, step)
             losses.append(training_step(net, optimiser, batch, options.precision))
             average.update(net, step)
             step += 1
@@ -225,7 +235,8 @@ def train_mask(options: MaskTraining, report: Callable[[str], None] = print) -> 
     ratios = _judge(options, average, valid, log, step, pace, losses, report)
     save_run(state, net, average, optimiser, step, pace.spent_s)
     write_part(options.out, "mask", asdict(options.config), average.values)
-    write_facts(options.out, classes=classes)
+    vectors = (data_folder("resources") / "text_vectors.npz").read_bytes()
+    write_facts(options.out, classes=classes, text_vectors=hashlib.sha256(vectors).hexdigest())
     page = attribution_page(options.data, used_files(library))
     (options.out / "ATTRIBUTION.md").write_text(page, encoding="utf-8")
     return ratios

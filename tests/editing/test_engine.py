@@ -187,21 +187,48 @@ def test_frequency_limits_confine_an_edit(recording: Path) -> None:
 
 def test_shares_of_overlapping_events_never_exceed_the_base(recording: Path) -> None:
     greedy = KnownGenerator(claimed=0.9)
-    edits = roll(*(event(f"d{i}", "delete", 1.2 + 0.05 * i, 1.7) for i in range(4)))
+    edits = roll(*(event(f"d{i}", "delete", 1.2 + 0.05 * i, 1.7) for i in range(3)), event("k", "keep", 1.0, 2.0))
     with Source.open(recording) as source:
         take = Engine(greedy).render(source, edits, Recipe())
         base = source.read(int(1.4 * RATE), int(1.6 * RATE))
         left = take.read(int(1.4 * RATE), int(1.6 * RATE))
-    assert level_db(left) - level_db(base) == pytest.approx(-10.0, abs=0.5)
+    # The kept event claims nine tenths of the power first; the three deletes share the tenth that is left.
+    assert level_db(left) - level_db(base) == pytest.approx(10 * np.log10(0.9), abs=0.05)
 
 
-def test_a_kept_event_takes_its_share(recording: Path) -> None:
+def removed_db(take: Take, name: str) -> float:
+    return level_db(take.layer(name).removed)
+
+
+def test_a_kept_sound_survives_an_edit_around_it(sparse: Path) -> None:
+    """The second burst lies inside the box of a delete: kept, it stays; the rest of the box is still emptied."""
+    edits = [event("d", "delete", 1.4, 4.3), event("k", "keep", 3.98, 4.22)]
+    with Source.open(sparse) as source:
+        bare = Engine().render(source, roll(edits[0]), Recipe())
+        kept = Engine().render(source, roll(*edits), Recipe())
+        first, second = (int(1.5 * RATE), int(1.7 * RATE)), (int(4.0 * RATE), int(4.2 * RATE))
+        assert level_db(bare.read(*second)) < level_db(source.read(*second)) - 12
+        assert level_db(kept.read(*second)) == pytest.approx(level_db(source.read(*second)), abs=0.5)
+        assert level_db(kept.read(*first)) == pytest.approx(level_db(bare.read(*first)), abs=0.1)
+
+
+def test_a_kept_background_does_not_protect_what_is_deleted_from_it(sparse: Path) -> None:
+    delete = event("d", "delete", 1.48, 1.72)
+    with Source.open(sparse) as source:
+        bare = Engine().render(source, roll(delete), Recipe())
+        kept = Engine().render(source, roll(delete, event("k", "keep", 0.5, 3.0, "Rain")), Recipe())
+    assert removed_db(kept, "d") == pytest.approx(removed_db(bare, "d"), abs=0.1)
+
+
+def test_model_claims_that_fit_together_are_not_reduced(recording: Path) -> None:
+    """Two masks of 0.5 each fill the base: each event gets all that it claims."""
+    one, two = event("a", "delete", 1.28, 1.52), event("b", "delete", 1.28, 1.52)
     with Source.open(recording) as source:
-        open_take = Engine(KnownGenerator()).render(source, roll(event("d", "delete", 1.28, 1.52)), Recipe())
-        protected = Engine(KnownGenerator()).render(
-            source, roll(event("d", "delete", 1.28, 1.52), event("k", "keep", 1.2, 1.6)), Recipe()
-        )
-    assert level_db(protected.layer("d").removed) < level_db(open_take.layer("d").removed) - 5
+        alone = Engine(KnownGenerator()).render(source, roll(one), Recipe())
+        both = Engine(KnownGenerator(claimed=0.5)).render(source, roll(one, two), Recipe())
+        span = (int(1.32 * RATE), int(1.48 * RATE))
+        assert level_db(both.read(*span)) < level_db(source.read(*span)) - 40
+        assert level_db(alone.read(*span)) == pytest.approx(level_db(source.read(*span)) - 3.01, abs=0.1)
 
 
 def test_amount_gain_pan_mute_and_solo_need_no_rendering(recording: Path) -> None:

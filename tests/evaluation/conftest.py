@@ -1,10 +1,14 @@
-"""The reference definition of both distances, when the shared material is there."""
+"""The reference definition of both distances, when the shared material is there, and a small made-up collection."""
 
 import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from recomposer_studio.training.cache import AudioCache
+from recomposer_studio.training.manifest import Library, load_manifest
+from tests.training.tiny_library import write_library
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +19,20 @@ def reference(shared: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny-library")
+    write_library(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_library(tiny_folder: Path) -> Library:
+    return load_manifest(tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_cache(tiny_library: Library) -> AudioCache:
+    return AudioCache(tiny_library)

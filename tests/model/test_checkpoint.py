@@ -13,8 +13,7 @@ from recomposer_studio.errors import InputError
 from recomposer_studio.model import checkpoint as module
 from recomposer_studio.model.checkpoint import dataclass_from_json, fill, load_checkpoint, write_facts, write_part
 from recomposer_studio.model.encoder import EncoderConfig
-from recomposer_studio.model.generator import build_mask
-from recomposer_studio.model.mask import MaskConfig
+from recomposer_studio.model.mask import MaskConfig, build_mask
 from recomposer_studio.roll.event import Action
 from tests.model.tiny import TINY_MASK, random_mask, write_tiny
 

@@ -25,7 +25,7 @@ from recomposer_studio.model.mask import (
     predict_share,
     surroundings,
 )
-from tests.model.tiny import TINY_MASK, TINY_STEM, random_mask
+from tests.model.tiny import TINY_MASK, random_mask
 
 _HOP_S = 0.01
 _FRAMES = 260
@@ -58,7 +58,7 @@ def _predict(net: MaskNet, seed: int = 0, others: int = 1) -> NDArray[np.float64
     return predict_share(net, _features(power, active, company), share, vectors[0], vectors[1:], company)
 
 
-@pytest.mark.parametrize("config", [TINY_MASK, TINY_STEM, MaskConfig()], ids=["plain", "stem", "default"])
+@pytest.mark.parametrize("config", [TINY_MASK, MaskConfig()], ids=["tiny", "default"])
 def test_untrained_it_is_spectral_repair_to_the_bit(config: MaskConfig) -> None:
     torch.manual_seed(3)
     power, active = _window()
@@ -67,10 +67,9 @@ def test_untrained_it_is_spectral_repair_to_the_bit(config: MaskConfig) -> None:
     np.testing.assert_array_equal(_predict(MaskNet(config).eval()), np.where(active, clipped(repair), 0.0))
 
 
-@pytest.mark.parametrize("config", [TINY_MASK, TINY_STEM], ids=["plain", "stem"])
-def test_trained_it_differs_and_stays_a_share_of_the_box_alone(config: MaskConfig) -> None:
+def test_trained_it_differs_and_stays_a_share_of_the_box_alone() -> None:
     power, active = _window()
-    share = _predict(random_mask(1, config))
+    share = _predict(random_mask(1))
     untouched = np.where(active, clipped(repair_share(power, active, np.zeros(_FRAMES, np.bool_), _HOP_S)), 0.0)
     assert np.abs(share - untouched).max() > 0.1
     assert share.min() >= 0.0 and share.max() <= 1.0
@@ -131,7 +130,7 @@ def test_surroundings_fall_back_to_what_there_is() -> None:
 
 
 def test_one_and_two_threads_give_the_same_bytes() -> None:
-    net = random_mask(2, replace(TINY_STEM, encoder=replace(TINY_STEM.encoder, width=64)))
+    net = random_mask(2, replace(TINY_MASK, encoder=replace(TINY_MASK.encoder, width=64)))
     threads = torch.get_num_threads()
     try:
         results = []

@@ -15,9 +15,6 @@ from recomposer_studio.model.transformer import TransformerConfig
 from recomposer_studio.roll.event import Action
 
 TINY_MASK = MaskConfig(EncoderConfig(features=MASK_FEATURES, width=16, kernel=3, dilations=(1, 2)))
-TINY_STEM = MaskConfig(
-    EncoderConfig(features=MaskConfig.with_stem(2).encoder.features, width=16, kernel=3, dilations=(1, 2)), 2
-)
 _TINY_CODEC = MelRvqConfig(
     levels=2, codebook_size=8, passes=1, vocoder=VocoderConfig(width=16, blocks=1, expansion=1, kernel=3)
 )

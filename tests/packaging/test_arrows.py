@@ -28,13 +28,14 @@ ARROWS = {
     "editing": EDITING,
     "codec": PROJECT,
     "model": LOWER | {"codec"},
+    "worker": LOWER | {"model"},
     "training": MODELS | {"evaluation"},
     "evaluation": MODELS,
     "cli": MODELS | {"training", "evaluation"},
-    "studio": MODELS,
+    "studio": MODELS | {"worker"},
 }
 QT = {"PySide6", "shiboken6", "pyqtgraph", "qtpy"}
-WITHOUT_TORCH = {"errors", "data", "roll", "audio", "project", "editing", "studio"}
+WITHOUT_TORCH = {"errors", "data", "roll", "audio", "project", "editing", "worker", "studio"}
 # Reading a file with one of these runs what the file says.
 CODE_IN_DATA = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 CODE_CALLS = {"eval", "exec", "torch.load", "torch.save"}
@@ -106,6 +107,11 @@ def test_the_model_reaches_editing_only_through_the_generator():
     # The protocol that a model fills, and spectral repair with its frames, which are the zero point of the mask head.
     allowed = tuple(f"recomposer_studio.editing.{name}" for name in ("generator", "repair", "regions"))
     assert {name for name in reached if not name.startswith(allowed)} == set()
+
+
+def test_only_the_workers_child_knows_the_model():
+    knowing = [module for module in MODULES if room(module) == "worker" and "model" in known_rooms(module)]
+    assert names(knowing) == ["worker/child.py"]
 
 
 def test_only_the_studio_knows_qt():

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 
 from recomposer_studio.audio.bands import BANDS, BandGrid
 from recomposer_studio.errors import InputError
-from recomposer_studio.model.checkpoint import load_checkpoint
+from recomposer_studio.model.checkpoint import load_checkpoint, write_part
 from recomposer_studio.model.encoder import EncoderConfig
-from recomposer_studio.model.generator import build_mask
-from recomposer_studio.model.mask import MASK_FEATURES, MaskConfig, MaskNet, clipped
+from recomposer_studio.model.mask import MASK_FEATURES, MaskConfig, MaskNet, build_mask, clipped
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.training.cache import AudioCache
 from recomposer_studio.training.mask import (
@@ -258,6 +257,22 @@ def test_a_run_goes_on_only_with_its_own_settings(tiny_folder: Path, tmp_path: P
     wider = replace(_SMALL, encoder=replace(_SMALL.encoder, width=24))
     with pytest.raises(InputError, match="does not fit"):
         train_mask(replace(options, resume=True, config=wider), lambda line: None)
+
+
+def test_a_run_begins_with_a_given_mask_head(tiny_folder: Path, tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    net = MaskNet(_SMALL)
+    with torch.no_grad():
+        net.leave.bias.fill_(0.5)
+    write_part(tmp_path / "first", "mask", asdict(_SMALL), net.state_dict())
+    options = MaskTraining(
+        tiny_folder, tmp_path / "out", max_minutes=0.0, valid_scenes=1, start=tmp_path / "first", config=_SMALL
+    )
+    train_mask(options, lambda line: None)
+    weights = load_checkpoint(tmp_path / "out").tensors["mask"]
+    assert all(torch.equal(weights[name], tensor) for name, tensor in net.state_dict().items())
+    with pytest.raises(InputError, match="another size"):
+        train_mask(replace(options, config=MaskConfig()), lambda line: None)
 
 
 def test_the_floor_is_the_metrics_floor() -> None:

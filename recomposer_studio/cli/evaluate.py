@@ -1,0 +1,76 @@
+"""`recomposer evaluate`: how good editors are, against anchors, on scenes composed from recordings."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from recomposer_studio.cli.progress import progress_bar
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command to the parser."""
+    parser = commands.add_parser("evaluate", help="measure editors on composed scenes", description=__doc__)
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="recordings: a folder with manifest.csv, or a table"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for report, pictures and sounds")
+    parser.add_argument("--split", choices=("train", "valid", "test"), default="valid", help="default: valid")
+    parser.add_argument("--scenes", type=int, default=40, metavar="N", help="scenes per row of a table (default 40)")
+    parser.add_argument(
+        "--editor",
+        action="append",
+        default=[],
+        metavar="NAME|DIR",
+        help="identity, copy, repair, oracle, real, codec, or a model; repeatable (default: the anchors and the default model)",
+    )
+    parser.add_argument(
+        "--study",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="anchors, sloppy, swap, keep, decoy, levels, ablation, cross-class, round-trip, all; repeatable "
+        "(default: anchors)",
+    )
+    parser.add_argument("--yamnet", type=Path, metavar="FILE.tflite", help="the published YAMNet; without it no KLD")
+    parser.add_argument(
+        "--classes", choices=("trained", "all"), default="trained", help="targets of well-covered classes, or of all"
+    )
+    parser.add_argument(
+        "--max-rank",
+        type=int,
+        default=10,
+        metavar="N",
+        help="targets whose class YAMNet ranks so high, where the table says; 0 for all (default 10)",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the first scene (default 0)")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep decoded recordings there between runs")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where models run")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Runs the command."""
+    from recomposer_studio.evaluation.evaluate import Evaluation, evaluate
+
+    request = Evaluation(
+        data=arguments.data,
+        out=arguments.out,
+        split=arguments.split,
+        scenes=arguments.scenes,
+        editors=tuple(arguments.editor),
+        studies=tuple(arguments.study),
+        yamnet=arguments.yamnet,
+        classes=arguments.classes,
+        max_yamnet_rank=arguments.max_rank or None,
+        seed=arguments.seed,
+        cache=arguments.cache,
+        device=arguments.device,
+    )
+    with progress_bar("evaluating") as progress:
+        report = evaluate(request, progress, lambda sentence: print(sentence, file=sys.stderr))
+    for tables in report.tables.values():
+        for table in tables:
+            print(table.markdown())
+    for sentence, holds in report.checks:
+        print(f"{'holds' if holds else 'FAILS'}: {sentence}")
+    print(f"wrote {arguments.out / 'report.md'} and {arguments.out / 'report.json'}")
