@@ -45,6 +45,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the first scene (default 0)")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep decoded recordings there between runs")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where models run")
+    parser.add_argument(
+        "--no-examples", action="store_true", help="no pictures and sounds of best, median and worst scenes"
+    )
     parser.set_defaults(run=run)
 
 
@@ -65,9 +68,10 @@ def run(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         cache=arguments.cache,
         device=arguments.device,
+        examples=not arguments.no_examples,
     )
-    with progress_bar("evaluating") as progress:
-        report = evaluate(request, progress, lambda sentence: print(sentence, file=sys.stderr))
+    with progress_bar("reading recordings") as reading, progress_bar("evaluating") as progress:
+        report = evaluate(request, progress, lambda sentence: print(sentence, file=sys.stderr), reading)
     for tables in report.tables.values():
         for table in tables:
             print(table.markdown())

@@ -1,23 +1,25 @@
 """One edit from files to files: what `edit` and `demo` share."""
 
+import hashlib
 import json
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from recomposer_studio import __version__
-from recomposer_studio.audio.atomic import atomic_path, same_file
+from recomposer_studio.audio.atomic import atomic_path
 from recomposer_studio.audio.source import Source
 from recomposer_studio.cli.progress import progress_bar
 from recomposer_studio.editing.engine import Engine
 from recomposer_studio.editing.generator import Generator
-from recomposer_studio.errors import InputError
 from recomposer_studio.model import catalogue
-from recomposer_studio.project.export import Exported, export_take
+from recomposer_studio.project.export import Exported, plan_export, write_export
 from recomposer_studio.project.recipe import Decoding, Recipe, Renderer
 from recomposer_studio.project.take import Layer, Take
-from recomposer_studio.roll.event import Action, EventRoll
+from recomposer_studio.roll.event import Action, Event, EventRoll
 from recomposer_studio.roll.file import check_fits, read_roll
 from recomposer_studio.roll.labels import LabelTable
 
@@ -57,38 +59,46 @@ class EditJob:
 class EditResult:
     """What an edit left: the take, its files and the report."""
 
+    job: EditJob
     take: Take
     files: Exported
     report: dict[str, Any]
 
 
 def run_edit(job: EditJob) -> EditResult:
-    """Reads, renders, writes.
+    """Reads, renders, writes. What can be known to fail is found before anything is rendered.
 
     Raises:
         InputError: anything given cannot work; nothing was written.
     """
-    for path in (job.out, *([job.report] if job.report else [])):
-        for given in (job.recording, job.roll):
-            if same_file(path, given):
-                raise InputError(f"{path}: this file is an input and is never overwritten; choose another name")
-    if job.report and same_file(job.report, job.out):
-        raise InputError(f"{job.report}: the take is written there; choose another name for the report")
     started = time.perf_counter()
     with Source.open(job.recording) as source:
         roll = read_roll(job.roll)
         check_fits(roll, source.duration_s, str(job.roll))
+        also = [job.report] if job.report else []
+        plan = plan_export(source, roll, job.out, job.stems, float32=job.float32, inputs=[job.roll], also=also)
         renderer, generator, device = _choose_model(job, roll)
         recipe = Recipe(job.seed, renderer, job.decoding)
         with progress_bar("rendering") as progress:
             take = Engine(generator).render(source, roll, recipe, progress)
         rendered = time.perf_counter()
-        with progress_bar("writing") as progress:
-            files = export_take(take, job.out, job.stems, float32=job.float32, progress=progress)
-        report = _report(take, files, generator, device, (rendered - started, time.perf_counter() - rendered))
-    if job.report:
-        write_text(job.report, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    return EditResult(take, files, report)
+        hashes = (source.sha256(), hashlib.sha256(job.roll.read_bytes()).hexdigest()) if job.report else None
+        with ExitStack() as stack:
+            # The report's place is taken first and filled last: it appears with the take or not at all.
+            report_path = stack.enter_context(atomic_path(job.report)) if job.report else None
+            with progress_bar("writing") as progress:
+                files = write_export(take, plan, progress)
+            report = _report(take, job, hashes, generator, device)
+            report |= {"take": str(files.take), "stems": _texts(files.stems), "removed": _texts(files.removed)}
+            report |= {"render_s": round(rendered - started, 3), "write_s": round(time.perf_counter() - rendered, 3)}
+            if report_path:
+                text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+                report_path.write_text(text, encoding="utf-8", newline="\n")
+    return EditResult(job, take, files, report)
+
+
+def _texts(paths: Iterable[Path]) -> list[str]:
+    return [str(path) for path in paths]
 
 
 def _choose_model(job: EditJob, roll: EventRoll) -> tuple[Renderer, Generator | None, str]:
@@ -110,91 +120,87 @@ def _choose_model(job: EditJob, roll: EventRoll) -> tuple[Renderer, Generator | 
 
 
 def _report(
-    take: Take, files: Exported, generator: Generator | None, device: str, seconds: tuple[float, float]
+    take: Take, job: EditJob, hashes: tuple[str, str] | None, generator: Generator | None, device: str
 ) -> dict[str, Any]:
+    """Everything that made a take."""
     source = take.source
-    sample_format = source.format
+    layers = {layer.event.id: layer for layer in take.layers}
     return {
         "format_version": 1,
         "program": f"recomposer-studio {__version__}",
         "source": {
             "path": str(source.path),
-            "sha256": source.sha256(),
+            "sha256": hashes[0] if hashes else None,
             "rate_hz": source.rate_hz,
             "channels": source.channels,
             "frames": source.frames,
-            "container": sample_format.container,
-            "subtype": sample_format.subtype,
+            "container": source.format.container,
+            "subtype": source.format.subtype,
         },
-        "take": str(files.take),
-        "stems": [str(path) for path in files.stems],
-        "removed": [str(path) for path in files.removed],
+        "roll": {"path": str(job.roll), "sha256": hashes[1] if hashes else None},
         "recipe": take.recipe.as_json(),
         "model": {"name": generator.name, "sha256": generator.digest, "device": device} if generator else None,
-        "events": [_event_report(layer, generator) for layer in take.layers],
-        "render_s": round(seconds[0], 3),
-        "write_s": round(seconds[1], 3),
+        "events": [_event_report(event, layers.get(event.id), generator) for event in take.roll.events],
     }
 
 
-def _event_report(layer: Layer, generator: Generator | None) -> dict[str, Any]:
-    event, match = layer.event, LabelTable.load().match(layer.event.label)
-    if layer.renderer != "repair" and generator:
-        trained: bool | None = match.class_name in generator.classes
-    else:
-        trained = None
-    return {
-        "id": event.id,
-        "row": event.row,
-        "action": event.action.value,
-        "label": event.label,
-        "taken_for": match.class_name,
+def _event_report(event: Event, layer: Layer | None, generator: Generator | None) -> dict[str, Any]:
+    match = LabelTable.load().match(event.label)
+    report = asdict(event) | {
+        "taken_for": match.class_name if match.known else None,
+        "nearest_class": match.class_name,
         "similarity": round(float(match.similarity), 3),
         "matched_by": match.how,
-        "trained_on": trained,
+    }
+    if layer is None:
+        return report
+    by_model = generator is not None and layer.renderer != "repair"
+    return report | {
         "renderer": layer.renderer,
-        "start_s": event.start_s,
-        "end_s": event.end_s,
+        "trained_on": match.known and match.class_name in generator.classes if by_model and generator else None,
         "first_sample": layer.start,
         "last_sample": layer.stop - 1,
-        "seed": layer.seed,
+        # Hexadecimal: readers in other languages lose digits of numbers beyond 2^53.
+        "seed": f"{layer.seed:016x}",
         "key": layer.key,
         "found_db": None if layer.found_db is None else round(layer.found_db, 2),
-        "amount": event.amount,
-        "gain_db": event.gain_db,
-        "pan": event.pan,
-        "muted": event.muted,
         "note": layer.note,
     }
 
 
 def summary(result: EditResult) -> str:
-    """The report in words, a line an event."""
+    """The report in words, a line an event, then what was written."""
     lines = []
     for event in result.report["events"]:
-        words = f"{event['action']} {event['label']} {event['start_s']:.2f}-{event['end_s']:.2f} s: {RENDERERS[event['renderer']]}"
-        if event["matched_by"] != "exact":
-            words += f"; {LabelTable.load().match(event['label']).sentence}"
-        if event["trained_on"] is False:
-            words += f"; the model was not trained on {event['taken_for']}"
-        if event["muted"]:
-            words += "; muted"
-        lines.append(words + (f"; {event['note']}" if event["note"] else ""))
+        match = LabelTable.load().match(event["label"])
+        words = f"{event['action']} {event['label']} {event['start_s']:.2f}-{event['end_s']:.2f} s"
+        words += f": {RENDERERS[event['renderer']]}" if "renderer" in event else ""
+        if match.how in ("spelling", "meaning", "none"):
+            words += f"; {match.sentence}"
+        elif match.how == "synonym":
+            words += f"; taken for {match.class_name}"
+        if event.get("trained_on") is False:
+            words += "; the model was not trained on this class"
+        words += "; muted" if event["muted"] else ""
+        lines.append(words + (f"; {event['note']}" if event.get("note") else ""))
     if result.take.recipe.renderer is Renderer.AUTO:
-        by_repair = sorted({e["action"] for e in result.report["events"] if e["renderer"] == "repair"})
+        by_repair = sorted({e["action"] for e in result.report["events"] if e.get("renderer") == "repair"})
         if by_repair:
             lines.append(
-                f"{' and '.join(by_repair)}: spectral repair is used because no model has beaten it on validation scenes"
+                f"{' and '.join(by_repair)}: spectral repair, because no model has beaten it on validation scenes"
             )
-    lines.append(f"wrote {result.files.take}" + (f" and {len(result.files.stems)} stems" if result.files.stems else ""))
+    lines.append("; ".join(_written(result)))
     return "\n".join(lines)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all.
+def _written(result: EditResult) -> list[str]:
+    files, stems_dir, report = result.files, result.job.stems, result.job.report
+    words = [f"wrote {files.take}"]
+    if stems_dir:
+        removed = f" and {_count(len(files.removed), 'removed sound')}" if files.removed else ""
+        words.append(f"{_count(len(files.stems), 'stem')}{removed} in {stems_dir}")
+    return [*words, f"report {report}"] if report else words
 
-    Raises:
-        InputError: it cannot be written there.
-    """
-    with atomic_path(path) as beside:
-        beside.write_text(text, encoding="utf-8", newline="\n")
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -3,8 +3,10 @@
 import argparse
 from pathlib import Path
 
+from recomposer_studio.audio.atomic import same_file
 from recomposer_studio.audio.picture import draw_picture
 from recomposer_studio.audio.source import Source
+from recomposer_studio.errors import InputError
 from recomposer_studio.roll.event import EventRoll
 from recomposer_studio.roll.file import check_fits, read_roll
 
@@ -20,6 +22,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(arguments: argparse.Namespace) -> None:
     """Runs the command."""
+    for given in (arguments.recording, arguments.roll):
+        if given and same_file(arguments.out, given):
+            raise InputError(f"{arguments.out}: this file is an input and is never overwritten; choose another name")
     with Source.open(arguments.recording) as source:
         roll = EventRoll(())
         if arguments.roll:

@@ -11,7 +11,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("part", choices=("mask", "codec", "decoder"), help="decoder needs the codec in the same folder")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with manifest.csv")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint folder")
-    parser.add_argument("--max-minutes", type=float, metavar="M", help="wall-clock budget; the learning rate follows it")
+    parser.add_argument(
+        "--max-minutes", type=float, metavar="M", help="wall-clock budget; the learning rate follows it"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the run that lies in --out")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument(

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil, log10
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from recomposer_studio.audio.bands import BandGrid
 from recomposer_studio.audio.resample import common_grid, resample
 from recomposer_studio.audio.source import Source
 from recomposer_studio.editing.generator import Generator, SoundRequest
-from recomposer_studio.editing.regions import Region, Window, active_frames, company, fade_window
+from recomposer_studio.editing.regions import Region, Window, active_frames, company, fade_window, groups
 from recomposer_studio.editing.seeds import event_seed
 from recomposer_studio.editing.separation import Claim, band_power, claim, cut_out, read_padded, separate
 from recomposer_studio.errors import Cancelled, InputError
@@ -64,26 +65,21 @@ class Engine:
             source: the base.
             roll: the events; all must lie inside the file.
             recipe: seed and settings.
-            progress: called with (events done, events in all, what is being done).
+            progress: called with (frames of work done, in all, what is being done).
             cancelled: polled between pieces of work.
 
         Raises:
             InputError: an event cannot be rendered; the sentence names it.
             Cancelled: `cancelled` returned true.
         """
-        job = _Job(self.generator, source, roll, recipe, cancelled)
-        edits = [event for event in roll.events if event.action is not Action.KEEP]
-        layers = []
-        for done, event in enumerate(edits):
-            progress(done, len(edits), f"{event.action} {event.label}")
-            layers.append(job.layer(event))
-        progress(len(edits), len(edits), "done")
+        job = _Job(self.generator, source, roll, recipe, progress, cancelled)
+        layers = {layer.event.id: layer for layer in job.layers()}
         model = f"{self.generator.name} {self.generator.digest}" if self.generator else Renderer.REPAIR.value
-        return Take(source, roll, recipe, model, tuple(layers))
+        return Take(source, roll, recipe, model, tuple(layers[e.id] for e in roll.events if e.id in layers))
 
 
 class _Job:
-    """One render: the regions, and the claims that several events look at."""
+    """One render, group by group: what a group's events claim is forgotten when its layers are done."""
 
     def __init__(
         self,
@@ -91,19 +87,57 @@ class _Job:
         source: Source,
         roll: EventRoll,
         recipe: Recipe,
+        progress: Progress,
         cancelled: Callable[[], bool],
     ) -> None:
-        self.generator, self.source, self.roll, self.recipe, self.cancelled = generator, source, roll, recipe, cancelled
+        self.generator, self.source, self.recipe = generator, source, recipe
+        self.progress, self.cancelled = progress, cancelled
         self.regions = {e.id: Region.of(e, source.rate_hz, source.frames, recipe.fade_s) for e in roll.events}
+        self.groups = groups(roll.events, self.regions)
+        self.group: list[Event] = []
         self.claims: dict[str, Claim] = {}
+        self.edits = [event for event in roll.events if event.action is not Action.KEEP]
+        self.done = self.reach = 0
+        self.total = sum(self.work(event) for event in self.edits)
+        self.doing = ""
 
-    def layer(self, event: Event) -> Layer:
-        self.tick()
-        return self.inserted(event) if event.action is Action.INSERT else self.separated(event)
+    def layers(self) -> Iterator[Layer]:
+        for event in self.edits:
+            if event.action is Action.INSERT and not self.can_insert and not event.muted:
+                raise InputError(
+                    f"event {event.id}: insert needs a model, spectral repair cannot make a {event.label}; "
+                    f"choose one with --model or remove the event"
+                )
+        for group in self.groups:
+            self.group, self.claims = group, {}
+            for event in group:
+                if event.action is Action.KEEP:
+                    continue
+                self.doing, self.reach = f"{event.action} {event.label}", self.done + self.work(event)
+                self.tick(0)
+                yield self.inserted(event) if event.action is Action.INSERT else self.separated(event)
+                self.done = self.reach
+        self.progress(self.total, self.total, "done")
 
-    def tick(self) -> None:
+    def work(self, event: Event) -> int:
+        """Frames of work in an event, about: its window is analysed once, its box cut out once or generated."""
+        grid = BandGrid.at(self.source.rate_hz)
+        box = ceil((event.end_s - event.start_s) / grid.hop_s)
+        return Window.around(event, grid).frames + box
+
+    def tick(self, frames: int) -> None:
+        """Counts finished work; stops when asked to."""
         if self.cancelled():
             raise Cancelled
+        self.count(frames)
+
+    def count(self, frames: int) -> None:
+        self.done = min(self.reach, self.done + frames)
+        self.progress(self.done, self.total, self.doing)
+
+    @property
+    def can_insert(self) -> bool:
+        return self.generator is not None and self.recipe.renderer is not Renderer.REPAIR
 
     def generator_for(self, event: Event) -> Generator | None:
         """The model when it is asked for, or when it is at least as good as repair at what the event asks."""
@@ -114,63 +148,68 @@ class _Job:
         better = action in self.generator.better_than_repair
         return self.generator if better or self.recipe.renderer is Renderer.MODEL else None
 
+    def company(self, event: Event) -> tuple[Event, ...]:
+        return company(self.group, self.regions, event)
+
     def claim(self, event: Event) -> Claim:
         if event.id not in self.claims:
-            self.tick()
-            self.claims[event.id] = claim(
-                self.source, event, company(self.roll, self.regions, event), self.generator_for(event)
-            )
+            self.claims[event.id] = claim(self.source, event, self.company(event), self.generator_for(event), self.tick)
         return self.claims[event.id]
 
     def separated(self, event: Event) -> Layer:
         source, region = self.source, self.regions[event.id]
-        around = company(self.roll, self.regions, event)
-        own = self.claim(event)
-        parts = separate(own, [self.claim(other) for other in around if other.action is not Action.INSERT])
+        heard = [other for other in self.company(event) if other.action is not Action.INSERT]
+        parts = separate(self.claim(event), [self.claim(other) for other in heard])
         grid = BandGrid.at(source.rate_hz)
         active = active_frames(event.start_s, event.end_s, parts.window.first, parts.window.frames, grid.hop_s)
         found, rest = parts.powers(active)
-        found_db = (
-            10.0 * np.log10(found / max(rest, 10.0 ** (QUIETEST_BACKGROUND_DB / 10.0))) if found > 1e-14 else None
-        )
-        gain, note = 0.0, ""
-        if found_db is None:
-            gain, note = 1.0, f"no {event.label} was found in the box; nothing was changed"
-        elif event.action is Action.ENHANCE:
-            gain_db = event.by_db if event.by_db is not None else event.level_db - found_db
-            if gain_db > MOST_ENHANCE_DB:
-                note = f"raised by {MOST_ENHANCE_DB:.0f} dB instead of {gain_db:.0f} dB: too little of it was found"
-                gain_db = MOST_ENHANCE_DB
-            gain = 10.0 ** (gain_db / 20.0)
-        if event.action is Action.DELETE:
-            gain = 0.0
-        removed, placed = cut_out(source, event, region, parts, gain, self.tick)
+        found_db, gain, note = None, 1.0, f"no {event.label} was found in the box; nothing was changed"
+        if found > 1e-14:
+            found_db = 10.0 * log10(found / max(rest, 10.0 ** (QUIETEST_BACKGROUND_DB / 10.0)))
+            gain, note = self.gain(event, found_db)
         fade = fade_window(event, region, source.rate_hz, self.recipe.fade_s)
-        generator = self.generator_for(event)
+        removed, placed = cut_out(
+            source, event, region, fade, parts, 0.0 if event.action is Action.DELETE else gain, self.tick
+        )
         return Layer(
             event=event,
             start=region.start,
             stop=region.stop,
-            removed=(removed * fade).astype(np.float32),
-            placed=None if event.action is Action.DELETE else (placed * fade).astype(np.float32),  # type: ignore[operator]
-            renderer="mask" if generator else "repair",
-            key=self.key(event, parts.power, generator),
+            removed=removed,
+            placed=placed,
+            renderer="mask" if self.generator_for(event) else "repair",
+            key=self.key(event, [self.heard(other) for other in (event, *heard)]),
             seed=event_seed(self.recipe.seed, event.id),
             note=note,
             found_db=found_db,
         )
 
+    def gain(self, event: Event, found_db: float) -> tuple[float, str]:
+        """Factor on the amplitude of what was found, and a note when it is not what was asked for."""
+        gain_db = event.by_db if event.by_db is not None else event.level_db - found_db
+        note = ""
+        if event.action is Action.ENHANCE and gain_db > MOST_ENHANCE_DB:
+            note = f"raised by {MOST_ENHANCE_DB:.0f} dB instead of {gain_db:.0f} dB: too little of it was found"
+            gain_db = MOST_ENHANCE_DB
+        return float(10.0 ** (gain_db / 20.0)), note
+
     def inserted(self, event: Event) -> Layer:
         source, region, generator = self.source, self.regions[event.id], self.generator
-        if generator is None or self.recipe.renderer is Renderer.REPAIR:
-            raise InputError(
-                f"event {event.id}: insert needs a model, spectral repair cannot make a {event.label}; "
-                f"choose one with --model or remove the event"
-            )
+        placed = np.zeros((source.channels, region.stop - region.start), np.float32)
+        seed = event_seed(self.recipe.seed, event.id)
+        if generator is None or not self.can_insert:
+            note = "not rendered: it is muted, and there is no model to insert with"
+            return Layer(event, region.start, region.stop, None, placed, "tokens", self.key(event, []), seed, note)
         grid = BandGrid.at(source.rate_hz)
         window = Window.around(event, grid)
-        power = band_power(source, grid, window).mean(axis=0)
-        seed = event_seed(self.recipe.seed, event.id)
+        channels, heard = band_power(source, grid, window, self.tick)
+        power = channels.mean(axis=0)
+
+        def polled() -> bool:
+            # Polled about once a generated frame, which is as long as two of the grid's.
+            self.count(2)
+            return self.cancelled()
+
         sound = generator.sound(
             SoundRequest(
                 event=event,
@@ -180,7 +219,7 @@ class _Job:
                 duration_s=event.end_s - event.start_s,
                 seed=seed,
                 decoding=self.recipe.decoding,
-                cancelled=self.cancelled,
+                cancelled=polled,
             )
         )
         mono = place(sound, generator.rate_hz, event.start_s, region, source.rate_hz)
@@ -192,7 +231,6 @@ class _Job:
         wanted = 10.0 ** (event.level_db / 10.0) * max(float(np.mean(base**2)), floor)
         power_now = float(np.mean(mono**2))
         note = "" if power_now > 0 else f"the model made no sound for {event.label}; nothing was changed"
-        placed = np.zeros((source.channels, region.stop - region.start), np.float32)
         placed[:front] = mono * np.sqrt(wanted / power_now) if power_now > 0 else 0.0
         return Layer(
             event=event,
@@ -201,27 +239,32 @@ class _Job:
             removed=None,
             placed=placed,
             renderer="tokens",
-            key=self.key(event, power, generator),
+            key=self.key(event, [("tokens", generator.digest, heard.hex(), _shown(event))]),
             seed=seed,
             note=note,
         )
 
-    def key(self, event: Event, base: _FloatArray, generator: Generator | None) -> str:
-        """Hash of what a layer depends on: the base's window, the event, its company, model, settings and seed."""
-        shown = ("action", "label", "start_s", "end_s", "low_hz", "high_hz")
-        events = [event, *company(self.roll, self.regions, event)]
+    def heard(self, event: Event) -> tuple[str, str, str, object]:
+        """What a claim depends on: who made it, the samples, the event and its company."""
+        generator = self.generator_for(event)
+        by = ("mask", generator.digest) if generator else ("repair", "")
+        return (*by, self.claims[event.id].heard.hex(), [_shown(event), *map(_shown, self.company(event))])
+
+    def key(self, event: Event, heard: Sequence[tuple[str, str, str, object]]) -> str:
+        """Hash of what a layer depends on: everything that was heard, the wanted level, settings, seed and id."""
         facts = {
             "engine": ENGINE_VERSION,
-            "events": [{name: getattr(other, name) for name in shown} for other in events],
+            "heard": heard,
             "id": event.id,
             "level": [event.level_db, event.by_db],
-            "model": generator.digest if generator else "repair",
             "recipe": self.recipe.as_json(),
-            "rate_hz": self.source.rate_hz,
         }
-        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-        digest.update(np.ascontiguousarray(base).tobytes())
-        return digest.hexdigest()
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _shown(event: Event) -> list[object]:
+    """What an event shows of itself to the others."""
+    return [event.action.value, event.label, event.start_s, event.end_s, event.low_hz, event.high_hz]
 
 
 def place(sound: NDArray[np.float32], sound_hz: int, start_s: float, region: Region, rate_hz: int) -> _FloatArray:

@@ -1,12 +1,13 @@
 """Boxes, regions and windows: which samples an event may touch and which frames tell about it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recomposer_studio.audio.bands import OVERLAP, BandGrid
-from recomposer_studio.roll.event import Event, EventRoll
+from recomposer_studio.roll.event import Event
 
 _FloatArray = NDArray[np.float64]
 
@@ -67,11 +68,23 @@ class Window:
         return Window(first, last - first + 1)
 
 
-def company(roll: EventRoll, regions: dict[str, Region], event: Event) -> tuple[Event, ...]:
-    """The other events, edited and kept, whose regions overlap an event's, in the order of their ids.
+def groups(events: Iterable[Event], regions: dict[str, Region]) -> list[list[Event]]:
+    """Events in runs whose regions overlap, directly or through others, in the order of time."""
+    runs: list[list[Event]] = []
+    end = -1
+    for event in sorted(events, key=lambda event: (regions[event.id].start, event.id)):
+        if regions[event.id].start >= end:
+            runs.append([])
+        runs[-1].append(event)
+        end = max(end, regions[event.id].stop)
+    return runs
+
+
+def company(group: Iterable[Event], regions: dict[str, Region], event: Event) -> tuple[Event, ...]:
+    """The other events of a group, edited and kept, whose regions overlap an event's, in the order of their ids.
 
     The order of the roll must not matter to a result, so it is not used.
     """
     mine = regions[event.id]
-    others = [other for other in roll.events if other.id != event.id and regions[other.id].overlaps(mine)]
+    others = [other for other in group if other.id != event.id and regions[other.id].overlaps(mine)]
     return tuple(sorted(others, key=lambda other: other.id))

@@ -1,5 +1,6 @@
 """From a box to sound: shares of the power on the band grid, and the sound they cut out of every channel's own spectrum."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ class Claim:
         window: the frames that were looked at.
         power: band power of every channel, (channels, bands, frames).
         share: the claimed share, (channels, bands, frames), zero outside the box.
+        heard: SHA-256 of the samples that were looked at, with their place.
         kept: whether the event is a *keep*.
         by_repair: whether spectral repair made the claim, not a model.
     """
@@ -34,6 +36,7 @@ class Claim:
     window: Window
     power: _FloatArray
     share: _FloatArray
+    heard: bytes
     kept: bool
     by_repair: bool
 
@@ -57,18 +60,36 @@ def read_padded(source: Source, start: int, stop: int) -> _FloatArray:
     return out
 
 
-def band_power(source: Source, grid: BandGrid, window: Window) -> _FloatArray:
-    """Band power of every channel over a window, (channels, bands, frames)."""
+def band_power(
+    source: Source, grid: BandGrid, window: Window, tick: Callable[[int], None]
+) -> tuple[_FloatArray, bytes]:
+    """Band power of every channel over a window, (channels, bands, frames), and a SHA-256 of its samples.
+
+    Args:
+        source: the base.
+        grid: the grid at its rate.
+        window: the frames.
+        tick: called with the number of frames done after each piece of work; may raise to cancel.
+    """
     out = np.empty((source.channels, BANDS, window.frames))
+    digest = hashlib.sha256(f"{source.rate_hz} {window.first} {window.frames}".encode())
     for done in range(0, window.frames, CHUNK_FRAMES):
         count = min(CHUNK_FRAMES, window.frames - done)
         samples = read_padded(source, *grid.span(window.first + done, count))
+        digest.update(samples.tobytes())
         for channel in range(source.channels):
             out[channel, :, done : done + count] = grid.power(grid.stft(samples[channel]))
-    return out
+        tick(count)
+    return out, digest.digest()
 
 
-def claim(source: Source, event: Event, company: tuple[Event, ...], generator: Generator | None) -> Claim:
+def claim(
+    source: Source,
+    event: Event,
+    company: tuple[Event, ...],
+    generator: Generator | None,
+    tick: Callable[[int], None] = lambda frames: None,
+) -> Claim:
     """What an event claims: by the generator's mask head, or by spectral repair when there is none.
 
     Args:
@@ -76,10 +97,11 @@ def claim(source: Source, event: Event, company: tuple[Event, ...], generator: G
         event: a delete, enhance or keep event.
         company: the events whose regions overlap the event's.
         generator: the model to ask, or None.
+        tick: see `band_power`.
     """
     grid = BandGrid.at(source.rate_hz)
     window = Window.around(event, grid)
-    power = band_power(source, grid, window)
+    power, heard_samples = band_power(source, grid, window, tick)
 
     def frames_of(other: Event) -> NDArray[np.bool_]:
         return active_frames(other.start_s, other.end_s, window.first, window.frames, grid.hop_s)
@@ -99,14 +121,15 @@ def claim(source: Source, event: Event, company: tuple[Event, ...], generator: G
             share = generator.share(
                 MaskRequest(power[channel], grid.hop_s, event, active, heard, others_active, busy, share)
             )
-        shares.append(share)
+        # Whatever a model says, outside its box an event claims nothing.
+        shares.append(np.where(active, np.clip(share, 0.0, 1.0), 0.0))
     claimed = np.stack(shares) * _band_limits(event)[:, None]
     if event.action is Action.KEEP and generator is None:
         for other, frames in zip(heard, others_active, strict=True):
             if _goes_on_around(event, other):
                 # The edit's own surroundings hold this sound already: to claim it here would protect what is to be edited.
                 claimed[..., frames] = 0.0
-    return Claim(window, power, claimed, event.action is Action.KEEP, generator is None)
+    return Claim(window, power, claimed, heard_samples, event.action is Action.KEEP, generator is None)
 
 
 def _goes_on_around(kept: Event, edit: Event) -> bool:
@@ -177,21 +200,28 @@ def _fit(shares: list[_FloatArray], chosen: list[int], room: _FloatArray) -> Non
 
 
 def cut_out(
-    source: Source, event: Event, region: Region, separation: Separation, gain: float, tick: Callable[[], None]
-) -> tuple[_FloatArray, _FloatArray | None]:
+    source: Source,
+    event: Event,
+    region: Region,
+    fade: _FloatArray,
+    separation: Separation,
+    gain: float,
+    tick: Callable[[int], None],
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     """The event's sound in its region, and the same sound at another level.
 
-    With share s, all edited events' shares S and gain k, the bed is sqrt(1 - S) of the spectrum X. Removed is the event's part of the rest,
-    X (1 - sqrt(1 - S)) s / S; placed is X (sqrt(1 - S + k^2 s) - sqrt(1 - S)), so that bed + placed has the power of
-    background + event at the new level.
+    With share s, all edited events' shares S and gain k, the bed is sqrt(1 - S) of the spectrum X. Removed is the event's
+    part of the rest, X (1 - sqrt(1 - S)) s / S; placed is X (sqrt(1 - S + k^2 s) - sqrt(1 - S)), so that bed + placed has the
+    power of background + event at the new level.
 
     Args:
         source: the base.
         event: the event, for its frequency limits.
         region: the samples that are wanted.
+        fade: the region's window, (region samples,).
         separation: the shares.
         gain: factor k on the event's amplitude; 0 places nothing.
-        tick: called between chunks; may raise to cancel.
+        tick: called with the number of frames done after each piece of work; may raise to cancel.
 
     Returns:
         (removed, placed or None), each (channels, region samples).
@@ -202,16 +232,18 @@ def cut_out(
     last = min(window.first + window.frames - 1, (region.stop + half) // grid.hop + 1)
     limits = _bin_limits(event, grid)
     length = region.stop - region.start
-    removed = np.zeros((source.channels, length))
-    placed = np.zeros((source.channels, length)) if gain > 0 else None
+    removed = np.zeros((source.channels, length), np.float32)
+    placed = np.zeros((source.channels, length), np.float32) if gain > 0 else None
     for done in range(first, last + 1, CHUNK_FRAMES):
-        tick()
         count = min(CHUNK_FRAMES, last + 1 - done)
         start, stop = grid.span(done, count)
-        samples = read_padded(source, start, stop)
         frames = slice(done - window.first, done - window.first + count)
-        into = slice(max(0, start - region.start), max(0, min(length, stop - region.start)))
-        piece = slice(into.start + region.start - start, into.stop + region.start - start)
+        from_sample, to_sample = max(start, region.start), min(stop, region.stop)
+        if from_sample >= to_sample:
+            continue
+        samples = read_padded(source, start, stop)
+        into = slice(from_sample - region.start, to_sample - region.start)
+        piece = slice(from_sample - start, to_sample - start)
         for channel in range(source.channels):
             share = grid.to_bins(separation.share[channel, :, frames]) * limits
             if not share.any():
@@ -220,10 +252,11 @@ def cut_out(
             spectrum = grid.stft(samples[channel])
             bed = np.sqrt(1.0 - np.minimum(total, 1.0))
             out = (1.0 - bed) * np.divide(share, total, out=np.zeros_like(total), where=total > 0)
-            removed[channel, into] += grid.istft(spectrum * out)[piece]
+            removed[channel, into] += grid.istft(spectrum * out)[piece] * fade[into]
             if placed is not None:
                 level = np.sqrt(np.maximum(0.0, bed**2 + gain**2 * share)) - bed
-                placed[channel, into] += grid.istft(spectrum * level)[piece]
+                placed[channel, into] += grid.istft(spectrum * level)[piece] * fade[into]
+        tick(count)
     return removed, placed
 
 

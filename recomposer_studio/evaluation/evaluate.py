@@ -47,6 +47,7 @@ class Evaluation:
         duration_s: length of a scene in seconds.
         cache: folder that keeps decoded recordings between runs, or None.
         device: where models run: auto, cpu or cuda.
+        examples: whether to write pictures and sounds of the best, median and worst scenes.
     """
 
     data: Path
@@ -62,12 +63,14 @@ class Evaluation:
     duration_s: float = 10.0
     cache: Path | None = None
     device: str = "auto"
+    examples: bool = True
 
 
 def evaluate(
     request: Evaluation,
     progress: Progress = lambda done, total, what: None,
     say: Callable[[str], None] = lambda sentence: None,
+    reading: Progress = lambda done, total, what: None,
 ) -> Report:
     """Runs an evaluation, or goes on with one, and writes its report.
 
@@ -75,6 +78,7 @@ def evaluate(
         request: what to evaluate.
         progress: called with (done, total, what).
         say: told about left-out recordings and about the use of the test split.
+        reading: like `progress`, while recordings are decoded.
 
     Raises:
         InputError: nothing sensible can be done with what was given.
@@ -87,7 +91,7 @@ def evaluate(
     library = load_library(request.data)
     scorer: YamnetScorer | None = LiteRtYamnet(request.yamnet) if request.yamnet else None
     editors = _editors(request, library)
-    cache = AudioCache(library, request.cache, lambda done, total: progress(done, total, "reading recordings"))
+    cache = AudioCache(library, request.cache, lambda done, total: reading(done, total, ""))
     audio = cache.split(request.split)
     try:
         request.out.mkdir(parents=True, exist_ok=True)
@@ -137,7 +141,7 @@ def evaluate(
         remarks=remarks,
         tables=tables,
         histograms=histogram_pictures(anchors, figures, pictures),
-        examples=examples(cache, anchors, figures, request.out),
+        examples=examples(cache, anchors, figures, request.out) if request.examples else (),
     )
     report.write(request.out)
     return report

@@ -152,8 +152,9 @@ def examples(cache: AudioCache, cases: Sequence[Case], figures: Figures, folder:
                     ordered.append((mine[measure] / max(base[measure], 1e-9), number))
             ordered.sort()
             if ordered:
-                places = {"best": 0, "median": len(ordered) // 2, "worst": len(ordered) - 1}
-                for rank, place in places.items():
+                # With very few scenes a rank falls onto another's scene and is left out.
+                places = {len(ordered) // 2: "median", len(ordered) - 1: "worst", 0: "best"}
+                for place, rank in sorted(places.items()):
                     ratio, number = ordered[place]
                     words = f"{measure[:3].upper()} {ratio:.2f} of the input's"
                     out.append(_example(cache, members[number], editor, action, rank, words, folder))

@@ -49,12 +49,19 @@ class Table:
 
 def _shown(cell: Cell) -> str:
     if isinstance(cell, Interval):
-        return f"{cell.value:.2f} ({cell.low:.2f}-{cell.high:.2f})" if math.isfinite(cell.value) else "-"
+        if not math.isfinite(cell.value):
+            return "-"
+        return f"{_two(cell.value)} [{_two(cell.low)}, {_two(cell.high)}]"
     if isinstance(cell, float):
         if not math.isfinite(cell):
             return "-"
-        return "0" if cell == 0 else f"{cell:.3g}" if abs(cell) < 0.01 else f"{cell:.2f}"
+        return "0" if cell == 0 else f"{cell:.1g}" if abs(cell) < 0.01 else _two(cell)
     return "-" if cell is None else str(cell)
+
+
+def _two(value: float) -> str:
+    """Two decimals, never a negative zero."""
+    return f"{value:.2f}" if abs(value) >= 0.005 else "0.00"
 
 
 def _plain(cell: Cell) -> Any:
@@ -122,11 +129,13 @@ class Figures:
         return (*msd, *kld, mean("msd_skirt"), mean("msd_nontarget"))
 
     def distance_rows(self, cases: Sequence[Case]) -> tuple[tuple[Cell, ...], ...]:
-        """One row per group and editor: the group's cells, the editor, its distances."""
+        """One row per group and editor: the group's cells, the editor, its distances.
+
+        A group that nobody but the input has an answer to is left out.
+        """
         rows: list[tuple[Cell, ...]] = []
         for group, members in grouped(cases).items():
-            for editor in self.editors:
-                pairs = self.pairs(members, editor)
-                if pairs:
-                    rows.append((*group, editor.name, *self.distance_cells(pairs)))
+            answers = [(editor, pairs) for editor in self.editors if (pairs := self.pairs(members, editor))]
+            if any(editor is not self.base for editor, _ in answers):
+                rows += [(*group, editor.name, *self.distance_cells(pairs)) for editor, pairs in answers]
         return tuple(rows)

@@ -1,6 +1,7 @@
 """Which checkpoints there are; reads their configurations without loading torch."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,8 +97,8 @@ def find(name: str) -> Checkpoint:
     for checkpoint in shipped():
         if checkpoint.name == name:
             return checkpoint
-    folder = Path(name)
-    if folder.is_dir():
-        return describe(folder)
+    # Not Path.is_dir(): it raises for names that are too long or lie in folders that may not be searched.
+    if os.path.isdir(name):  # noqa: PTH112
+        return describe(Path(name))
     names = ", ".join(["repair", *(checkpoint.name for checkpoint in shipped())])
     raise InputError(f"{name}: there is no such model or folder; choose one of {names}")

@@ -35,6 +35,8 @@ _SCENE_HOP_S = 0.01
 _TIME_SCALES = (1.0, 3.0, 10.0, 30.0, 100.0)
 _VECTOR_SCALE = 2.5
 """About the spread of log band powers in nepers."""
+_TEXT_SCALE = 8.0
+"""Brings the numbers of a unit vector of 64 to about one: unscaled, the label is hardly heard beside the sound."""
 
 
 class Output(IntEnum):
@@ -163,7 +165,7 @@ class TokenDecoder(nn.Module):
         self.conditioning = Conditioning(config.encoder.width)
         self.encoder = SceneEncoder(config.encoder)
         self.scene = nn.Linear(config.encoder.width, width)
-        self.roll = nn.Linear(EVENT_VECTOR, width)
+        self.roll = nn.Sequential(nn.Linear(EVENT_VECTOR, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
         self.clock = nn.Linear(3 * len(_TIME_SCALES), width)
         self.output = nn.Embedding(len(Output), width)
         self.first = nn.Parameter(torch.zeros(width))
@@ -191,6 +193,7 @@ class TokenDecoder(nn.Module):
         Returns:
             (batch, frames, width).
         """
+        event = _TEXT_SCALE * event
         none = event.new_zeros(len(event), 0, EVENT_VECTOR)
         roll = self.conditioning(event, scene[:, -1], none, none.new_zeros(len(event), 0, scene.shape[2]))
         states = self.encoder(scene, roll)[:, :, CONTEXT_FRAMES : CONTEXT_FRAMES + frames].transpose(1, 2)

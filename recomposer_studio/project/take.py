@@ -121,10 +121,6 @@ class Take:
         """The same take with only these events applied; an empty set applies all."""
         return replace(self, solo=event_ids)
 
-    def rows(self) -> tuple[str, ...]:
-        """Rows that have layers, in the roll's order."""
-        return tuple(dict.fromkeys(layer.event.row for layer in self.layers))
-
     def spans(self, part: Part = TAKE) -> list[tuple[int, int]]:
         """Sorted, merged sample intervals outside which a part is the source (take, bed) or silence (stems)."""
         merged: list[tuple[int, int]] = []
@@ -178,12 +174,11 @@ class Take:
         return not layer.event.muted and (not self.solo or layer.event.id in self.solo)
 
 
-def stem_parts(take: Take) -> tuple[list[Part], list[Part]]:
-    """The stems of a take: (bed and placed, which sum to the take; removed, which with the bed sum to the source)."""
-    placed = [Part("placed", row) for row in take.rows() if _any(take, row, Action.INSERT, Action.ENHANCE)]
-    removed = [Part("removed", row) for row in take.rows() if _any(take, row, Action.DELETE, Action.ENHANCE)]
-    return [BED, *placed], removed
+def stem_parts(roll: EventRoll) -> tuple[list[Part], list[Part]]:
+    """The stems of a roll's takes: (bed and placed, which sum to the take; removed, which with the bed sum to the source)."""
 
+    def rows(*actions: Action) -> list[str]:
+        return [row for row, events in roll.rows().items() if any(event.action in actions for event in events)]
 
-def _any(take: Take, row: str, *actions: Action) -> bool:
-    return any(layer.event.row == row and layer.event.action in actions for layer in take.layers)
+    placed = [Part("placed", row) for row in rows(Action.INSERT, Action.ENHANCE)]
+    return [BED, *placed], [Part("removed", row) for row in rows(Action.DELETE, Action.ENHANCE)]

@@ -25,7 +25,9 @@ _AVERAGE = 0.998
 _FULL_LEVELS, _FINE_WEIGHT = 4, 0.5
 _DEPTH_SHARE = 0.35
 """Share of the frames whose levels are trained in a step: neighbouring frames teach the depth stack much the same."""
-_COARSE_FRAMES, _SAID_NOISE = 0.3, 0.1
+_ONSET_FRAMES, _ONSET_WEIGHT = 4, 3.0
+"""The first frames decide what a sound becomes; they are few, so they count more."""
+_COARSE_FRAMES, _UNHEARD_FRAMES, _SAID_NOISE = 0.3, 0.1, 0.1
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,17 @@ class DecoderTraining:
     resume: bool = False
     seed: int = 0
     share_alike: bool = False
-    variants: int = 6
-    batch: int = 24
+    variants: int = 4
+    batch: int = 16
     valid_every_s: float = 150.0
     config: DecoderConfig = field(default_factory=DecoderConfig)
 
 
 def blurred(decoder: TokenDecoder, tokens: Tensor, generator: torch.Generator) -> Tensor:
-    """What the decoder hears of earlier frames in training: now and then only coarse levels, always a little noise.
+    """What the decoder hears of earlier frames in training: some only coarsely, some not at all, all with a little noise.
 
-    At inference it hears its own frames, which are never quite those of a recording.
+    At inference it hears its own frames, which are never quite those of a recording; and what it does not hear it has
+    to know from the roll.
 
     Args:
         decoder: the network.
@@ -75,7 +78,8 @@ def blurred(decoder: TokenDecoder, tokens: Tensor, generator: torch.Generator) -
     coarse = torch.randint(levels, tokens.shape[:2], generator=generator)
     heard = torch.where(torch.rand(tokens.shape[:2], generator=generator) < _COARSE_FRAMES, coarse, levels - 1)
     vector = vectors.gather(2, heard[:, :, None, None].expand(-1, -1, 1, vectors.shape[3]))[:, :, 0]
-    return decoder.say(tokens, vector + _SAID_NOISE * torch.randn(vector.shape, generator=generator))
+    said = decoder.say(tokens, vector + _SAID_NOISE * torch.randn(vector.shape, generator=generator))
+    return said * (torch.rand(tokens.shape[:2], generator=generator) >= _UNHEARD_FRAMES)[:, :, None]
 
 
 def level_losses(logits: Tensor, tokens: Tensor, weight: Tensor) -> Tensor:
@@ -88,11 +92,11 @@ def training_loss(decoder: TokenDecoder, batch: Batch, generator: torch.Generato
     """The loss of a step: levels above the fourth count half."""
     context = decoder.context(batch.scene, batch.event, batch.frames)
     states = decoder.states(context, batch.clocks, blurred(decoder, batch.tokens, generator))
-    chosen = (batch.weight > 0) & (torch.rand(batch.weight.shape, generator=generator) < _DEPTH_SHARE)
-    if not chosen.any():
-        chosen = batch.weight > 0
+    onset = (torch.arange(batch.frames) < _ONSET_FRAMES).expand_as(batch.weight)
+    weight = torch.where(onset, _ONSET_WEIGHT * batch.weight, batch.weight)
+    chosen = (weight > 0) & (onset | (torch.rand(weight.shape, generator=generator) < _DEPTH_SHARE))
     logits = decoder.deepen(states[chosen], batch.tokens[chosen])
-    losses = level_losses(logits.float(), batch.tokens[chosen], batch.weight[chosen])
+    losses = level_losses(logits.float(), batch.tokens[chosen], weight[chosen])
     share = torch.ones_like(losses)
     share[_FULL_LEVELS:] = _FINE_WEIGHT
     return (losses * share).sum() / share.sum()

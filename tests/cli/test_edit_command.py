@@ -1,5 +1,6 @@
 """The contract of `recomposer edit` with scripts: files, report, exit status, one line for every error."""
 
+import contextlib
 import json
 import os
 import signal
@@ -60,7 +61,7 @@ def test_an_edit_leaves_take_stems_and_report(
     assert main([str(a) for a in [*arguments, "--model", "repair"]]) == 0
     out, err = capsys.readouterr()
     assert err == ""  # quiet when nobody looks at a terminal
-    assert "'pooch' is taken for Dog" in out and "spectral repair" in out
+    assert "delete pooch 0.98-1.22 s: spectral repair; taken for Dog" in out and "spectral repair" in out
     assert recording.read_bytes() == before
     info = soundfile.info(take)
     assert (info.samplerate, info.channels, info.frames, info.subtype) == (RATE, 2, 2 * RATE, "PCM_24")
@@ -69,7 +70,9 @@ def test_an_edit_leaves_take_stems_and_report(
     first = said["events"][0]
     assert (first["id"], first["taken_for"], first["renderer"]) == ("first", "Dog", "repair")
     assert 0 < first["similarity"] <= 1
-    assert {Path(p).name for p in said["stems"]} == {"bed.wav", "01-" + said["events"][1]["row"] + ".wav"}
+    assert {Path(p).name for p in said["stems"]} == {"bed.wav", "02-dog.wav"}
+    assert said["events"][1]["by_db"] == 3 and len(first["seed"]) == 16 and len(said["roll"]["sha256"]) == 64
+    assert out.rstrip().endswith(f"wrote {take}; 2 stems and 2 removed sounds in {stems}; report {report}")
     assert len(list((stems / "removed").glob("*.wav"))) == 2
 
 
@@ -136,12 +139,95 @@ def test_odd_audio_just_works(tmp_path: Path, rate_hz: int, channels: int) -> No
     assert (info.samplerate, info.channels, info.frames) == (rate_hz, channels, 2 * rate_hz)
 
 
+def test_what_can_be_known_is_known_before_rendering(
+    tmp_path: Path, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    roll = roll_file(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    edit = ["edit", recording, "--roll", roll]
+    assert "nope" in fails(capsys, *edit, "--out", tmp_path / "take.wav", "--report", tmp_path / "nope" / "report.json")
+    assert "nope" in fails(capsys, *edit, "--out", tmp_path / "nope" / "take.wav")
+    assert ".xyz" in fails(capsys, *edit, "--out", tmp_path / "take.xyz")
+    fails(capsys, *edit, "--out", tmp_path)
+    stems = tmp_path / "nope" / "deep" / "stems"
+    assert "two results" in fails(capsys, *edit, "--out", stems / "bed.wav", "--stems", stems)
+    fails(capsys, *edit, "--out", tmp_path / ("long" * 100 + ".wav"))
+    fails(capsys, *edit, "--out", tmp_path / "take.wav", "--model", "long" * 100)
+    fails(capsys, "edit", recording, "--roll", "long" * 100, "--out", tmp_path / "take.wav")
+    insert = roll_file(tmp_path, {}, {"action": "insert"})
+    assert "needs a model" in fails(
+        capsys, "edit", recording, "--roll", insert, "--out", tmp_path / "t.wav", "--model", "repair"
+    )
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_muted_insert_does_not_ask_for_a_model(tmp_path: Path, recording: Path) -> None:
+    roll = roll_file(tmp_path, {"action": "insert", "muted": True})
+    out = tmp_path / "take.wav"
+    assert main([str(a) for a in ["edit", recording, "--roll", roll, "--out", out, "--model", "repair"]]) == 0
+    np.testing.assert_array_equal(soundfile.read(out, dtype="int32")[0], soundfile.read(recording, dtype="int32")[0])
+
+
+def test_labels_that_a_console_lacks_are_still_reported(tmp_path: Path, recording: Path) -> None:
+    roll = roll_file(tmp_path, {"label": "Собака 犬"})
+    done = subprocess.run(
+        command("edit", recording, "--roll", roll, "--out", tmp_path / "take.wav"),
+        env=os.environ | {"PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0 and b"delete \\u0421" in done.stdout and done.stderr == b""
+
+
+def test_unknown_words_are_not_taken_for_a_class(tmp_path: Path, recording: Path) -> None:
+    roll, report = roll_file(tmp_path, {"label": "kwjxz"}), tmp_path / "report.json"
+    arguments = ["edit", recording, "--roll", roll, "--out", tmp_path / "take.wav", "--report", report]
+    assert main([str(a) for a in arguments]) == 0
+    event = json.loads(report.read_text(encoding="utf-8"))["events"][0]
+    assert event["taken_for"] is None and event["nearest_class"] and event["similarity"] < 0.55
+
+
+def test_pictures_never_replace_their_inputs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    soundfile.write(tmp_path / "sound.png", np.zeros(RATE), RATE, format="WAV")
+    before = (tmp_path / "sound.png").read_bytes()
+    assert "never overwritten" in fails(capsys, "picture", tmp_path / "sound.png", "--out", tmp_path / "sound.png")
+    assert (tmp_path / "sound.png").read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal")
+def test_a_terminal_shows_progress_with_the_time_left(tmp_path: Path) -> None:
+    import pty
+
+    soundfile.write(tmp_path / "in.wav", 0.01 * np.random.default_rng(0).standard_normal((RATE * 20, 2)), RATE)
+    roll = roll_file(tmp_path, *({"start_s": i, "end_s": i + 0.9} for i in range(1, 18)))
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        command("edit", tmp_path / "in.wav", "--roll", roll, "--out", tmp_path / "take.wav"),
+        stderr=child,
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"COLUMNS": "100"},
+    )
+    os.close(child)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux reports the other end's closing as an error.
+        while chunk := os.read(parent, 4096):
+            shown += chunk
+    os.close(parent)
+    assert process.wait() == 0
+    assert b"rendering" in shown and b"writing" in shown and b"left" in shown and b"%" in shown
+
+
 def test_inputs_are_never_overwritten(tmp_path: Path, recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
     roll = roll_file(tmp_path)
     before = recording.read_bytes(), roll.read_bytes()
     fails(capsys, "edit", recording, "--roll", roll, "--out", recording)
     fails(capsys, "edit", recording, "--roll", roll, "--out", tmp_path / "take.wav", "--report", roll)
     fails(capsys, "edit", recording, "--roll", roll, "--out", tmp_path / "take.wav", "--report", tmp_path / "take.wav")
+    stems = tmp_path / "stems"
+    stems.mkdir()
+    (stems / "bed.wav").write_bytes(before[0])
+    line = fails(capsys, "edit", stems / "bed.wav", "--roll", roll, "--out", tmp_path / "take.wav", "--stems", stems)
+    assert "never overwritten" in line and (stems / "bed.wav").read_bytes() == before[0]
     assert (recording.read_bytes(), roll.read_bytes()) == before and not (tmp_path / "take.wav").exists()
 
 
@@ -244,6 +330,6 @@ def test_ctrl_c_leaves_no_file_and_no_process(tmp_path: Path) -> None:
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
-    assert process.returncode == 130 and err == "recomposer: interrupted; nothing was written\n"
+    assert process.returncode == 130 and err == "recomposer: interrupted\n"
     assert list(out.iterdir()) == []
     assert not any(child.is_running() for child in children)

@@ -31,6 +31,12 @@ def finished(request_: Evaluation) -> Report:
     return evaluate(request_)
 
 
+def test_examples_can_be_left_out(request_: Evaluation, tmp_path: Path) -> None:
+    report = evaluate(replace(request_, out=tmp_path, editors=("repair",), studies=("swap",), examples=False))
+    assert not report.examples
+    assert not (tmp_path / "audio").exists()
+
+
 def test_everything_the_report_names_is_there(request_: Evaluation, finished: Report) -> None:
     text = (request_.out / "report.md").read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)]+)\)", text)
@@ -60,7 +66,9 @@ def test_a_second_run_measures_nothing_again(request_: Evaluation, finished: Rep
     results = request_.out / "results.jsonl"
     before = results.read_bytes()
     totals: set[int] = set()
-    again = evaluate(request_, lambda done, total, what: totals.add(total) if what == "done" else None)
+    again = evaluate(
+        replace(request_, examples=False), lambda done, total, what: totals.add(total) if what == "done" else None
+    )
     assert results.read_bytes() == before
     assert totals == {0}
     assert again.tables == finished.tables
@@ -70,10 +78,10 @@ def test_an_interrupted_run_goes_on(request_: Evaluation, finished: Report, tmp_
     lines = (request_.out / "results.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     (tmp_path / "results.jsonl").write_text("".join(lines[:7]) + lines[7][:30], encoding="utf-8")
     totals: list[int] = []
-    report = evaluate(replace(request_, out=tmp_path), lambda done, total, what: totals.append(total))
+    report = evaluate(replace(request_, out=tmp_path, examples=False), lambda done, total, what: totals.append(total))
     assert totals[-1] == len(lines) - 7
-    shown = [[row for row in table.rows] for table in report.tables["anchors"][:2]]
-    assert shown == [[row for row in table.rows] for table in finished.tables["anchors"][:2]]
+    shown = [list(table.rows) for table in report.tables["anchors"][:2]]
+    assert shown == [list(table.rows) for table in finished.tables["anchors"][:2]]
 
 
 def test_the_use_of_test_is_told_and_written_down(request_: Evaluation, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The window: draw events, generate takes, compare and export them."""

@@ -1,0 +1,217 @@
+"""Everything a person can trigger: one line each with its words and keys; menus and tool bar are made from these."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
+
+CONTEXT = "Actions"
+
+
+def _tr(words: str) -> str:
+    return QCoreApplication.translate(CONTEXT, words)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An action.
+
+    Attributes:
+        id: what it is called in the code.
+        words: what it is called in menus.
+        keys: its short-cuts.
+        checkable: whether it is a switch.
+        timeline: whether its keys count only while the timeline has the focus, as they mean something else elsewhere.
+        group: switches of one group exclude each other.
+    """
+
+    id: str
+    words: str
+    keys: tuple[str, ...] = ()
+    checkable: bool = False
+    timeline: bool = False
+    group: str = ""
+
+
+LINE = Entry("", "")
+
+MENUS: tuple[tuple[str, str, tuple[Entry, ...]], ...] = (
+    ("file", "&File", (
+        Entry("open", "&Open recording ...", ("Ctrl+O",)),
+        Entry("demo", "Open the &demo scene"),
+        LINE,
+        Entry("open_roll", "Open ro&ll ...", ("Ctrl+Shift+O",)),
+        Entry("save_roll", "&Save roll", ("Ctrl+S",)),
+        Entry("save_roll_as", "Save roll &as ...", ("Ctrl+Shift+S",)),
+        LINE,
+        Entry("export", "&Export take ...", ("Ctrl+Shift+E",)),
+        LINE,
+        Entry("quit", "&Quit", ("Ctrl+Q",)),
+    )),
+    ("edit", "&Edit", (
+        Entry("undo", "&Undo", ("Ctrl+Z",)),
+        Entry("redo", "&Redo", ("Ctrl+Shift+Z", "Ctrl+Y")),
+        LINE,
+        Entry("copy", "&Copy boxes", ("Ctrl+C",)),
+        Entry("paste", "&Paste boxes at the playhead", ("Ctrl+V",)),
+        Entry("select_all", "Select &all boxes", ("Ctrl+A",)),
+        Entry("select_class", "Select all of this &class", ("Ctrl+Shift+A",)),
+        LINE,
+        Entry("tool_select", "&Select tool", ("V",), True, False, "tool"),
+        Entry("tool_draw", "&Draw tool", ("P",), True, False, "tool"),
+    )),
+    ("row", "&Rows", (
+        Entry("new", "&New row from the selection", ("Ctrl+B",)),
+        Entry("class", "&Name the class", ("F2",)),
+        LINE,
+        Entry("insert", "&Insert", ("I",)),
+        Entry("delete_sound", "Delete the &sound", ("X",)),
+        Entry("enhance", "&Enhance", ("E",)),
+        Entry("keep", "&Keep", ("K",)),
+        Entry("mute", "&Mute", ("M",)),
+        LINE,
+        Entry("duplicate", "&Duplicate", ("Ctrl+D",)),
+        Entry("split", "Spl&it at the playhead", ("Ctrl+I",)),
+        Entry("join", "&Join", ("Ctrl+J",)),
+        Entry("remove", "&Remove the boxes", ("Del",)),
+        LINE,
+        Entry("previous", "&Previous box", ("Alt+Left",)),
+        Entry("next", "Ne&xt box", ("Alt+Right",)),
+    )),
+    ("play", "&Play", (
+        Entry("play", "&Play or stop", ("Space",)),
+        Entry("play_marked", "Play the &selection once", ("Shift+Space",)),
+        Entry("loop", "&Loop", ("L",), True),
+        LINE,
+        Entry("original", "&Original", ("0",)),
+        Entry("last_two", "Last &two versions", ("Tab",), False, True),
+        Entry("difference", "&Difference", ("D",)),
+        LINE,
+        Entry("to_start", "To the &beginning", ("Home",), False, True),
+        Entry("to_end", "To the &end", ("End",), False, True),
+        Entry("back", "Step back", ("Left",), False, True),
+        Entry("forward", "Step forward", ("Right",), False, True),
+        Entry("far_back", "Far back", ("Shift+Left",), False, True),
+        Entry("far_forward", "Far forward", ("Shift+Right",), False, True),
+        Entry("mark_start", "Selection begins here", ("[",)),
+        Entry("mark_end", "Selection ends here", ("]",)),
+    )),
+    ("take", "&Takes", (
+        Entry("generate", "&Generate", ("G",)),
+        Entry("cancel", "&Cancel", ("Esc",)),
+        LINE,
+        Entry("rerun", "Another &seed"),
+        Entry("recipe", "Show the &recipe"),
+        Entry("remove_take", "Remove the take from the list"),
+    )),
+    ("view", "&View", (
+        Entry("zoom_in", "Zoom &in", ("Ctrl+=", "Ctrl++")),
+        Entry("zoom_out", "Zoom &out", ("Ctrl+-",)),
+        Entry("zoom_marked", "Zoom to the &selection", ("Ctrl+E",)),
+        Entry("zoom_all", "Show &all", ("Ctrl+F",)),
+        LINE,
+    )),
+    ("help", "&Help", (
+        Entry("keys", "&Keys", ("F1",)),
+        Entry("about", "&About Recomposer Studio"),
+    )),
+)  # fmt: skip
+
+TOOL_BAR = ("open", "", "tool_select", "tool_draw", "new", "", "play", "loop", "", "generate", "cancel", "", "export")
+TOOL_BAR_WORDS = {
+    "open": "Open",
+    "tool_select": "Select",
+    "tool_draw": "Draw",
+    "new": "New row",
+    "play": "Play",
+    "loop": "Loop",
+    "generate": "Generate",
+    "cancel": "Cancel",
+    "export": "Export",
+}
+
+
+class Actions:
+    """The actions of a window.
+
+    Args:
+        window: owner of the actions.
+        timeline: where the keys of the timeline count.
+        handlers: id -> what to do; a switch is given its state.
+    """
+
+    def __init__(self, window: QWidget, timeline: QWidget, handlers: dict[str, Callable[..., None]]) -> None:
+        self._all: dict[str, QAction] = {}
+        self.menus: dict[str, QMenu] = {}
+        groups: dict[str, QActionGroup] = {}
+        for _, _, entries in MENUS:
+            for entry in entries:
+                if entry is LINE:
+                    continue
+                action = QAction(_tr(entry.words), window)
+                action.setShortcuts([QKeySequence(key) for key in entry.keys])
+                action.setCheckable(entry.checkable)
+                action.setIconText(_tr(TOOL_BAR_WORDS.get(entry.id, entry.words)))
+                tip = _tr(entry.words).replace("&", "").removesuffix(" ...")
+                action.setToolTip(f"{tip} ({', '.join(entry.keys)})" if entry.keys else tip)
+                if entry.timeline:
+                    action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+                    timeline.addAction(action)
+                if entry.group:
+                    if entry.group not in groups:
+                        groups[entry.group] = QActionGroup(window)
+                    groups[entry.group].addAction(action)
+                handler = handlers[entry.id]
+                if entry.checkable:
+                    action.toggled.connect(handler)
+                else:
+                    action.triggered.connect(lambda _=False, do=handler: do())
+                self._all[entry.id] = action
+
+    def __getitem__(self, action_id: str) -> QAction:
+        """An action by its id."""
+        return self._all[action_id]
+
+    def fill(self, bar: QMenuBar) -> None:
+        """Makes the menus."""
+        for menu_id, title, entries in MENUS:
+            menu = bar.addMenu(_tr(title))
+            menu.setAccessibleName(_tr(title).replace("&", ""))
+            self.menus[menu_id] = menu
+            for entry in entries:
+                if entry is LINE:
+                    menu.addSeparator()
+                else:
+                    menu.addAction(self._all[entry.id])
+
+    def enable(self, ids: tuple[str, ...], on: bool) -> None:
+        """Switches actions on or off."""
+        for action_id in ids:
+            self._all[action_id].setEnabled(on)
+
+
+def keys_as_html() -> str:
+    """All keys in a table, for the help."""
+    parts = []
+    for _, title, entries in MENUS:
+        lines = "".join(
+            f"<tr><td style='padding-right:24px'>{_tr(entry.words).replace('&', '').removesuffix(' ...')}</td>"
+            f"<td><b>{', '.join(entry.keys)}</b></td></tr>"
+            for entry in entries
+            if entry.keys
+        )
+        parts.append(f"<h4>{_tr(title).replace('&', '')}</h4><table>{lines}</table>")
+    more = (
+        (_tr("Draw a box with any tool"), "Ctrl+drag"),
+        (_tr("Select boxes with a frame"), "Shift+drag"),
+        (_tr("Takes 1 to 9"), "1-9"),
+        (_tr("Zoom at the pointer"), "Ctrl+wheel"),
+        (_tr("Scroll in time"), "Shift+wheel"),
+        (_tr("Pan"), _tr("middle button")),
+    )
+    lines = "".join(
+        f"<tr><td style='padding-right:24px'>{words}</td><td><b>{keys}</b></td></tr>" for words, keys in more
+    )
+    return "".join(parts) + f"<h4>{_tr('Mouse and digits')}</h4><table>{lines}</table>"

@@ -1,0 +1,45 @@
+"""The one undoable step: from one state of the document to another."""
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QUndoCommand
+
+if TYPE_CHECKING:
+    from recomposer_studio.studio.document import Document, State
+
+
+class Change(QUndoCommand):
+    """Moves the document between two states; states are frozen values that share all that did not change.
+
+    Args:
+        document: what is changed.
+        text: what was done, for the menu and the history.
+        before: the state to go back to.
+        after: the state to go to.
+        merge: steps that follow each other with the same key, which is not empty, become one.
+    """
+
+    _MERGE_ID = 1
+
+    def __init__(self, document: "Document", text: str, before: "State", after: "State", merge: str) -> None:
+        super().__init__(text)
+        self._document, self._before, self._after, self._merge = document, before, after, merge
+
+    def redo(self) -> None:
+        """Applies the change."""
+        self._document.apply(self._after)
+
+    def undo(self) -> None:
+        """Takes it back."""
+        self._document.apply(self._before)
+
+    def id(self) -> int:
+        """Which commands may merge."""
+        return self._MERGE_ID if self._merge else -1
+
+    def mergeWith(self, other: QUndoCommand) -> bool:  # noqa: N802 - Qt's name
+        """Takes over what a following step of the same gesture did."""
+        if not isinstance(other, Change) or other._merge != self._merge:
+            return False
+        self._after = other._after
+        return True

@@ -1,0 +1,288 @@
+"""What each action does."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QPlainTextEdit,
+    QPushButton,
+    QTextBrowser,
+    QVBoxLayout,
+    QWidget,
+)
+
+from recomposer_studio import __version__
+from recomposer_studio.roll.event import Action, EventRoll
+from recomposer_studio.roll.file import format_roll
+from recomposer_studio.studio.actions import keys_as_html
+from recomposer_studio.studio.document import ORIGINAL, TakeEntry
+from recomposer_studio.studio.verbs import Area
+from recomposer_studio.studio.views.export_dialog import ExportDialog
+
+if TYPE_CHECKING:
+    from recomposer_studio.studio.window import Window
+
+_STEP, _FAR = 0.02, 0.25
+"""Arrow keys move by these shares of what is on the screen."""
+_FILES = "*.wav *.flac *.aif *.aiff *.aifc *.ogg *.oga *.opus *.mp3 *.caf *.w64 *.rf64 *.au"
+
+
+def handlers(window: "Window") -> dict[str, Callable[..., None]]:
+    """Action id -> what it does to a window."""
+    document, listening, editing = window.document, window.listening, window.editing
+    view = window.timeline.view
+    return {
+        "open": lambda: _open(window),
+        "demo": window.open_demo,
+        "open_roll": lambda: _open_roll(window),
+        "save_roll": window.save_roll,
+        "save_roll_as": lambda: window.save_roll(True),
+        "export": lambda: show_export(window),
+        "quit": lambda: _quit(window),
+        "undo": document.undo_stack.undo,
+        "redo": document.undo_stack.redo,
+        "copy": editing.copy,
+        "paste": lambda: editing.paste(listening.position_s),
+        "select_all": editing.select_all,
+        "select_class": editing.select_class,
+        "tool_select": lambda on: window.timeline.set_drawing(not on),
+        "tool_draw": window.timeline.set_drawing,
+        "new": editing.new,
+        "class": window.inspector.edit_class,
+        "insert": lambda: editing.set_action(Action.INSERT),
+        "delete_sound": lambda: editing.set_action(Action.DELETE),
+        "enhance": lambda: editing.set_action(Action.ENHANCE),
+        "keep": lambda: editing.set_action(Action.KEEP),
+        "mute": editing.mute,
+        "duplicate": editing.duplicate,
+        "split": lambda: editing.split(listening.position_s),
+        "join": editing.join,
+        "remove": editing.remove,
+        "previous": lambda: _neighbour(window, -1),
+        "next": lambda: _neighbour(window, 1),
+        "play": lambda: _play(window),
+        "play_marked": listening.play_marked,
+        "loop": listening.set_looping,
+        "original": lambda: document.hear(ORIGINAL),
+        "last_two": listening.last_two,
+        "difference": lambda: document.hear(document.heard, not document.difference),
+        "to_start": lambda: _seek(window, 0.0),
+        "to_end": lambda: _seek(window, document.duration_s),
+        "back": lambda: _seek(window, listening.position_s - _STEP * view.span_s),
+        "forward": lambda: _seek(window, listening.position_s + _STEP * view.span_s),
+        "far_back": lambda: _seek(window, listening.position_s - _FAR * view.span_s),
+        "far_forward": lambda: _seek(window, listening.position_s + _FAR * view.span_s),
+        "mark_start": lambda: _mark(window, True),
+        "mark_end": lambda: _mark(window, False),
+        "generate": window.generating.generate,
+        "cancel": window.generating.cancel,
+        "rerun": lambda: _rerun(window),
+        "recipe": lambda: show_recipe(window),
+        "remove_take": lambda: _remove_take(window),
+        "zoom_in": lambda: view.zoom(1.5, _zoom_centre(window)),
+        "zoom_out": lambda: view.zoom(1 / 1.5, _zoom_centre(window)),
+        "zoom_marked": lambda: _zoom_marked(window),
+        "zoom_all": lambda: view.show_span(0.0, document.duration_s),
+        "keys": lambda: _show_text(window, window.tr("Keys"), keys_as_html()),
+        "about": lambda: _about(window),
+    }
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def _open(window: "Window") -> None:
+    recent = window.settings.recent_files
+    folder = str(Path(recent[0]).parent) if recent else ""
+    kinds = f"{window.tr('Recordings')} ({_FILES});;{window.tr('All files')} (*)"
+    name, _ = QFileDialog.getOpenFileName(window, window.tr("Open a recording"), folder, kinds)
+    if name:
+        window.open(Path(name))
+
+
+def _quit(window: "Window") -> None:
+    window.close()
+
+
+def _open_roll(window: "Window") -> None:
+    source = window.document.source
+    folder = str(source.path.parent) if source else ""
+    name, _ = QFileDialog.getOpenFileName(window, window.tr("Open a roll"), folder, window.tr("Rolls (*.json)"))
+    if name:
+        window.open(Path(name))
+
+
+def show_export(window: "Window") -> None:
+    """Opens the export dialog for the take that is heard."""
+    entry = window.document.current_take
+    if entry is None:
+        return
+    dialog = ExportDialog(entry.take, entry.name, window)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.exported.connect(window.messages.tell)
+    dialog.lower_requested.connect(lambda event_id, by_db: _lower(window, dialog, event_id, by_db))
+    dialog.open()
+
+
+def _lower(window: "Window", dialog: ExportDialog, event_id: str, by_db: float) -> None:
+    gain_db = dialog.take.layer(event_id).event.gain_db + by_db
+    window.document.mix(window.tr("Lower for the export"), event_id, gain_db=gain_db)
+    entry = window.document.current_take
+    if entry is not None:
+        dialog.take = entry.take
+
+
+# --- moving about -----------------------------------------------------------------------------------------------------
+
+
+def _play(window: "Window") -> None:
+    # A button that was reached with the Tab key is pressed with Space, as everywhere else.
+    focus = QApplication.focusWidget()
+    if isinstance(focus, QAbstractButton):
+        focus.click()
+    else:
+        window.listening.toggle()
+
+
+def _seek(window: "Window", time_s: float) -> None:
+    time_s = min(max(time_s, 0.0), window.document.duration_s)
+    window.listening.seek(time_s)
+    window.timeline.view.reveal(time_s, time_s)
+
+
+def _neighbour(window: "Window", step: int) -> None:
+    event = window.editing.neighbour(step)
+    if event is not None:
+        window.timeline.view.reveal(event.start_s, event.end_s)
+        window.listening.play_around(event.start_s, event.end_s)
+
+
+def _mark(window: "Window", start: bool) -> None:
+    at_s, area = window.listening.position_s, window.document.area
+    other_s = (area.end_s if start else area.start_s) if area else (window.document.duration_s if start else 0.0)
+    first, last = (at_s, other_s) if start else (other_s, at_s)
+    if first < last:
+        window.document.mark(replace(area, start_s=first, end_s=last) if area else Area(first, last))
+
+
+def _zoom_centre(window: "Window") -> float:
+    view, at_s = window.timeline.view, window.listening.position_s
+    return at_s if view.start_s <= at_s <= view.end_s else (view.start_s + view.end_s) / 2
+
+
+def _zoom_marked(window: "Window") -> None:
+    document, area = window.document, window.document.area
+    events = document.selected_events
+    if area is not None and area.span_s > 0:
+        first, last = area.start_s, area.end_s
+    elif events:
+        first, last = min(event.start_s for event in events), max(event.end_s for event in events)
+    else:
+        return
+    margin = 0.1 * (last - first)
+    window.timeline.view.show_span(first - margin, last - first + 2 * margin)
+
+
+# --- takes ------------------------------------------------------------------------------------------------------------
+
+
+def _rerun(window: "Window") -> None:
+    entry = window.document.current_take
+    if entry is not None:
+        seeds = [other.take.recipe.seed for other in window.document.takes]
+        window.generating.generate(entry.take.roll, replace(entry.take.recipe, seed=max(seeds) + 1))
+
+
+def _remove_take(window: "Window") -> None:
+    document, entry = window.document, window.document.current_take
+    if entry is not None:
+        takes = tuple(other for other in document.takes if other.id != entry.id)
+        document.change(window.tr("Remove {0}").format(entry.name), replace(document.state, takes=takes))
+
+
+def recipe_text(entry: TakeEntry) -> str:
+    """Everything that made a take, as JSON text."""
+    take = entry.take
+    return json.dumps(
+        {
+            "name": entry.name,
+            "note": entry.note,
+            "made": entry.made.isoformat(timespec="seconds"),
+            "render_s": round(entry.render_s, 2),
+            "recording": take.source.path.name,
+            "model": take.model,
+            "recipe": take.recipe.as_json(),
+            "layers": [
+                {
+                    "event": layer.event.id,
+                    "by": layer.renderer,
+                    "seed": layer.seed,
+                    "key": layer.key,
+                    "note": layer.note,
+                }
+                for layer in take.layers
+            ],
+            "roll": json.loads(format_roll(EventRoll(take.roll.events))),
+        },
+        indent=1,
+        ensure_ascii=False,
+    )
+
+
+def show_recipe(window: "Window") -> None:
+    """Shows the recipe of the take that is heard, to read and to copy."""
+    entry = window.document.current_take
+    if entry is None:
+        return
+    field = QPlainTextEdit(recipe_text(entry))
+    field.setReadOnly(True)
+    field.setAccessibleName(window.tr("Recipe"))
+    dialog = _dialog(window, window.tr("Recipe of {0}").format(entry.name), field)
+    copy = QPushButton(window.tr("&Copy"))
+    copy.setAccessibleName(window.tr("Copy the recipe"))
+    copy.clicked.connect(lambda: QApplication.clipboard().setText(field.toPlainText()))
+    box = dialog.findChild(QDialogButtonBox)
+    assert isinstance(box, QDialogButtonBox)
+    box.addButton(copy, QDialogButtonBox.ButtonRole.ActionRole)
+    dialog.open()
+
+
+# --- help -------------------------------------------------------------------------------------------------------------
+
+
+def _about(window: "Window") -> None:
+    words = window.tr(
+        "<h3>Recomposer Studio {0}</h3><p>Edits single sound events inside recordings: delete, insert and enhance them on"
+        " an event roll. Outside the edited regions every sample stays as it was.</p>"
+        "<p>Licensed under the Apache License 2.0.</p>"
+    )
+    _show_text(window, window.tr("About Recomposer Studio"), words.format(__version__))
+
+
+def _show_text(window: "Window", title: str, html: str) -> None:
+    browser = QTextBrowser()
+    browser.setHtml(html)
+    browser.setAccessibleName(title)
+    _dialog(window, title, browser).open()
+
+
+def _dialog(window: "Window", title: str, content: QWidget) -> QDialog:
+    dialog = QDialog(window)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setWindowTitle(title)
+    dialog.resize(560, 520)
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+    buttons.rejected.connect(dialog.reject)
+    layout = QVBoxLayout(dialog)
+    layout.addWidget(content)
+    layout.addWidget(buttons)
+    return dialog

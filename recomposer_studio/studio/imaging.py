@@ -1,0 +1,130 @@
+"""Which picture belongs to what is heard; pictures are made on a thread, as soon as they are wanted."""
+
+from PySide6.QtCore import QObject, Signal
+
+from recomposer_studio.audio.overview import Reader
+from recomposer_studio.project.take import Take
+from recomposer_studio.studio.document import Document
+from recomposer_studio.studio.jobs import Analysis
+from recomposer_studio.studio.player import Difference, TakeSound
+from recomposer_studio.studio.tiles import Grid, Picture
+
+_KEPT = 6
+"""Pictures of takes that are kept; they share all unedited tiles with the original's."""
+
+
+class Imaging(QObject):
+    """Pictures of the original, the takes and their differences.
+
+    Signals:
+        changed: the picture of what is heard is another one or has grown.
+        failed: a picture could not be made; a sentence.
+    """
+
+    changed = Signal()
+    failed = Signal(str)
+
+    def __init__(self, document: Document) -> None:
+        super().__init__(document)
+        self._document = document
+        self._original: Picture | None = None
+        self._complete = False
+        self._takes: dict[tuple[int, bool], tuple[Take, Picture]] = {}
+        self._jobs: list[Analysis] = []
+        self._waiting = False
+        self.progress = 0.0
+        document.opened.connect(self._opened)
+        document.heard_changed.connect(self._look)
+        document.takes_changed.connect(self._look)
+
+    @property
+    def picture(self) -> Picture | None:
+        """The picture of what is heard; the original's while the take's is waiting for it."""
+        entry = self._document.current_take
+        if entry is not None:
+            known = self._takes.get((entry.id, self._document.difference))
+            if known is not None:
+                return known[1]
+        return self._original
+
+    @property
+    def reader(self) -> Reader | None:
+        """The samples of what is heard."""
+        entry = self._document.current_take
+        if entry is None:
+            return self._document.source
+        return Difference(entry.take) if self._document.difference else TakeSound(entry.take)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a picture is being made."""
+        return bool(self._jobs)
+
+    def stop(self) -> None:
+        """Ends all threads and waits for them."""
+        for job in self._jobs:
+            job.cancel()
+        for job in self._jobs:
+            job.wait()
+        self._jobs.clear()
+
+    def _opened(self) -> None:
+        self.stop()
+        self._takes.clear()
+        self._original, self._complete, self.progress = None, False, 0.0
+        source = self._document.source
+        if source is not None:
+            self._original = Picture.empty(Grid.of(source.rate_hz, source.frames))
+            self._start(Analysis(source, self._original, None, self))
+        self.changed.emit()
+
+    def _start(self, job: Analysis) -> None:
+        self._jobs.append(job)
+        job.grown.connect(lambda share: self._grown(job, share))
+        job.failed.connect(self.failed)
+        job.finished.connect(lambda: self._finished(job))
+        job.start()
+
+    def _grown(self, job: Analysis, share: float) -> None:
+        if job in self._jobs:
+            self.progress = share
+            self.changed.emit()
+
+    def _finished(self, job: Analysis) -> None:
+        if job in self._jobs:
+            self._jobs.remove(job)
+            self._complete = True
+            self.progress = 1.0
+            job.deleteLater()
+            if self._waiting:
+                self._waiting = False
+                self._look()
+            self.changed.emit()
+
+    def _look(self) -> None:
+        """Makes the picture of what is heard, if it is a take that has none yet or was mixed anew."""
+        entry, source = self._document.current_take, self._document.source
+        if entry is not None and source is not None and self._original is not None:
+            key = (entry.id, self._document.difference)
+            known = self._takes.get(key)
+            if known is None or known[0] is not entry.take:
+                if self._jobs:
+                    # One at a time: while a slider is dragged, only the latest mix is worth a picture.
+                    self._waiting = True
+                    if self._complete:
+                        self._jobs[0].cancel()
+                else:
+                    self._make(key, entry.take)
+        self.changed.emit()
+
+    def _make(self, key: tuple[int, bool], take: Take) -> None:
+        assert self._original is not None
+        spans = sorted((layer.start, layer.stop) for layer in take.layers)
+        picture = Picture.empty(self._original.grid) if key[1] else self._original.branch()
+        reader: Reader = Difference(take) if key[1] else TakeSound(take)
+        self._takes.pop(key, None)
+        self._takes[key] = take, picture
+        while len(self._takes) > _KEPT:
+            del self._takes[next(iter(self._takes))]
+        if spans:
+            self._start(Analysis(reader, picture, spans, self))

@@ -1,0 +1,343 @@
+"""What the sound card asks for: any version at one shared position, switched by 5 ms cross-fades. No Qt, no PortAudio.
+
+`Mixer.fill` runs in PortAudio's thread: it copies slices of arrays that are there, and neither waits, allocates, prints
+nor reads files. A feeder thread keeps the arrays (`Bank`) ahead of the playhead.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recomposer_studio.audio.resample import common_grid, resample
+
+Samples = NDArray[np.float32]
+
+BLOCK = 2048
+"""Frames in a block of a bank."""
+AHEAD = 16
+"""Blocks that are kept ready ahead of the playhead."""
+FADE_S = 0.005
+_LONGEST_CALL = 16_384
+_CONTEXT = 256
+"""Frames on either side of a resampled block, for the filter to settle; dropped afterwards."""
+
+
+class Sound(Protocol):
+    """A version that can be listened to."""
+
+    def read(self, start: int, stop: int) -> NDArray[np.float64]:
+        """Frames as (channels, n)."""
+
+
+class Bank:
+    """Blocks of every version around the playhead, at the rate of the output.
+
+    Args:
+        sounds: the versions.
+        frames: their length.
+        rate_hz: their rate.
+        out_hz: the rate of the output.
+    """
+
+    def __init__(self, sounds: Sequence[Sound], frames: int, rate_hz: int, out_hz: int) -> None:
+        self.sounds = tuple(sounds)
+        self.rate_hz, self.out_hz = rate_hz, out_hz
+        self._frames = frames
+        self.frames = round(frames * out_hz / rate_hz)
+        self.blocks: dict[int, Samples] = {}
+
+    def prepare(self, numbers: Sequence[int]) -> bool:
+        """Makes the blocks of these numbers and drops all others; tells whether anything was made."""
+        wanted = [number for number in dict.fromkeys(numbers) if 0 <= number * BLOCK < max(self.frames, 1)]
+        made = False
+        for number in wanted:
+            if number not in self.blocks:
+                self.blocks[number] = self._make(number)
+                made = True
+        for number in list(self.blocks):
+            if number not in wanted:
+                del self.blocks[number]
+        return made
+
+    def _make(self, number: int) -> Samples:
+        """(versions, BLOCK, 2): the first two channels of every version, one channel on both sides."""
+        block = np.zeros((len(self.sounds), BLOCK, 2), np.float32)
+        for version, sound in enumerate(self.sounds):
+            samples = self._read(sound, number)
+            pair = samples[[0, 0]] if len(samples) == 1 else samples[:2]
+            block[version, : pair.shape[1]] = pair.T
+        return block
+
+    def _read(self, sound: Sound, number: int) -> NDArray[np.float64]:
+        first, stop = number * BLOCK, min((number + 1) * BLOCK, self.frames)
+        if self.rate_hz == self.out_hz:
+            return sound.read(first, stop)
+        # Windows that start on the common grid of both rates are not shifted by resampling.
+        step_in, step_out = common_grid(self.rate_hz, self.out_hz)
+        unit = max(0, (first - _CONTEXT) // step_out)
+        last = min(-(-(stop + _CONTEXT) * step_in // step_out), self._frames)
+        out = resample(sound.read(unit * step_in, last), self.rate_hz, self.out_hz)
+        return out[:, first - unit * step_out : stop - unit * step_out]
+
+
+_FOLLOW = -1
+"""Position of a voice that takes over where the present one is."""
+
+
+class _Voice:
+    """One thing that sounds: a version in a bank at a position."""
+
+    __slots__ = ("bank", "position", "version")
+
+    def __init__(self, bank: Bank, version: int, position: int) -> None:
+        self.bank, self.version, self.position = bank, version, position
+
+    def ready(self, position: int) -> bool:
+        """Whether the block at a position is there."""
+        return position >= self.bank.frames or position // BLOCK in self.bank.blocks
+
+    def copy_to(self, out: Samples, loop: tuple[int, int] | None) -> int:
+        """Writes the next frames into `out` and moves on; returns the frames that were not ready (silence)."""
+        missing = done = 0
+        frames = len(out)
+        while done < frames:
+            end = self.bank.frames
+            if loop is not None and self.position < loop[1]:
+                end = loop[1]
+            if self.position >= end:
+                if loop is not None and end == loop[1]:
+                    self.position = loop[0]
+                    continue
+                out[done:] = 0.0
+                break
+            number, offset = divmod(self.position, BLOCK)
+            n = min(frames - done, BLOCK - offset, end - self.position)
+            block = self.bank.blocks.get(number)
+            if block is None:
+                out[done : done + n] = 0.0
+                missing += n
+            else:
+                out[done : done + n] = block[self.version, offset : offset + n]
+            self.position += n
+            done += n
+        return missing
+
+
+class Mixer:
+    """Plays versions.
+
+    Attributes:
+        playing: whether sound comes.
+        position: the next frame to play, at the output's rate.
+        missed: frames that were wanted before they were ready.
+        peak: largest sample since it was last asked for.
+        loop: frames to repeat, or None.
+        stop_at: frame to stop at, or None.
+        gain: factor on everything.
+    """
+
+    def __init__(self, bank: Bank) -> None:
+        self.playing = False
+        self.position = 0
+        self.missed = 0
+        self.peak = 0.0
+        self.loop: tuple[int, int] | None = None
+        self.stop_at: int | None = None
+        self.gain = 1.0
+        self._now = _Voice(bank, 0, 0)
+        self._next: _Voice | None = None
+        self._fade_out = self._starting = False
+        self._old = np.zeros((_LONGEST_CALL, 2), np.float32)
+        n = max(1, round(FADE_S * bank.out_hz))
+        self._rise = np.linspace(0.0, 1.0, n, endpoint=False, dtype=np.float32)[:, None] * np.ones((1, 2), np.float32)
+        self._fall = 1.0 - self._rise
+        self._scratch = np.zeros((n, 2), np.float32)
+
+    # --- from the window ---------------------------------------------------------------------------------------------
+
+    @property
+    def bank(self) -> Bank:
+        """The bank that is heard, or will be after the fade that is under way."""
+        return (self._next or self._now).bank
+
+    def play(self, position: int) -> None:
+        """Starts at a frame; the blocks have to be prepared."""
+        voice = self._next or self._now
+        self._now, self._next = _Voice(voice.bank, voice.version, position), None
+        self.position = position
+        self.stop_at = None
+        self._fade_out = False
+        self._starting = True
+        self.playing = True
+
+    def stop(self) -> None:
+        """Fades out and stops."""
+        self._fade_out = True
+
+    def seek(self, position: int) -> None:
+        """Goes to a frame, by a cross-fade while playing."""
+        voice = self._next or self._now
+        self.position = position
+        if self.playing:
+            self._next = _Voice(voice.bank, voice.version, position)
+        else:
+            self._now, self._next = _Voice(voice.bank, voice.version, position), None
+
+    def switch(self, version: int) -> None:
+        """Goes over to another version of the same bank at the same position."""
+        self.change(self.bank, version)
+
+    def change(self, bank: Bank, version: int) -> None:
+        """Goes over to other sounds at the same position: a take was mixed anew, or came or went."""
+        if self.playing:
+            # A seek that has not been heard yet keeps its place; else the callback knows best where it is.
+            coming = self._next
+            self._next = _Voice(bank, version, _FOLLOW if coming is None else coming.position)
+        else:
+            self._now, self._next = _Voice(bank, version, self.position), None
+
+    def blocks_ahead(self) -> list[int]:
+        """Numbers of the blocks that will be needed soon, nearest first."""
+        coming = self._next
+        now = self.position // BLOCK
+        first = coming.position // BLOCK if coming is not None and coming.position != _FOLLOW else now
+        numbers = [*range(first, first + AHEAD), *range(now, now + 4)]
+        if self.loop is not None:
+            back = self.loop[0] // BLOCK
+            numbers += range(back, back + AHEAD // 2)
+        return numbers
+
+    # --- from the sound card -----------------------------------------------------------------------------------------
+
+    def fill(self, out: Samples) -> bool:
+        """Writes the next frames.
+
+        Args:
+            out: (frames, 2), overwritten.
+
+        Returns:
+            Whether playing goes on afterwards.
+        """
+        if not self.playing:
+            out[:] = 0.0
+            return False
+        start = 0
+        # Very large calls are served piecewise, for the scratch arrays are only so long.
+        while start < len(out) and self.playing:
+            part = out[start : start + _LONGEST_CALL]
+            self._fill(part)
+            start += len(part)
+        out[start:] = 0.0
+        return self.playing
+
+    def _fill(self, out: Samples) -> None:
+        coming, now = self._next, self._now
+        if self._starting and not now.ready(now.position):
+            out[:] = 0.0
+            return
+        if coming is not None:
+            at = now.position if coming.position == _FOLLOW else coming.position
+            if coming.ready(at):
+                coming.position = at
+            else:
+                coming = None
+        if self.stop_at is not None and self.stop_at - now.position < len(out):
+            self._finish(out, max(self.stop_at - now.position, 0))
+            return
+        fade = min(len(self._rise), len(out))
+        if coming is not None:
+            old, scratch = self._old[:fade], self._scratch[:fade]
+            # The voice that goes is only needed for the length of the fade, and read from where it is.
+            now.copy_to(old, self.loop)
+            self.missed += coming.copy_to(out, self.loop)
+            np.multiply(old, self._fall[:fade], out=old)
+            np.multiply(out[:fade], self._rise[:fade], out=scratch)
+            np.add(old, scratch, out=out[:fade])
+            self._now = coming
+            if self._next is coming:
+                self._next = None
+            now = coming
+        else:
+            self.missed += now.copy_to(out, self.loop)
+        if self._starting:
+            np.multiply(out[:fade], self._rise[:fade], out=out[:fade])
+            self._starting = False
+        self.position = now.position
+        if self._fade_out:
+            np.multiply(out[:fade], self._fall[:fade], out=out[:fade])
+            out[fade:] = 0.0
+            self._fade_out = False
+            self.playing = False
+        elif self.loop is None and now.position >= now.bank.frames:
+            self.playing = False
+        self._level(out)
+
+    def _finish(self, out: Samples, frames: int) -> None:
+        """The last frames before `stop_at`."""
+        self.missed += self._now.copy_to(out[:frames], self.loop)
+        fade = min(len(self._fall), frames)
+        np.multiply(out[frames - fade : frames], self._fall[:fade], out=out[frames - fade : frames])
+        out[frames:] = 0.0
+        self.position = self._now.position
+        self.stop_at = None
+        self.playing = False
+        self._level(out)
+
+    def _level(self, out: Samples) -> None:
+        if self.gain != 1.0:
+            np.multiply(out, self.gain, out=out)
+        self.peak = max(self.peak, float(out.max()), -float(out.min()))
+
+
+class Feeder(threading.Thread):
+    """Keeps the mixer's bank ahead of the playhead.
+
+    Args:
+        mixer: what to feed.
+        failed: called with a sentence when a sound cannot be read.
+    """
+
+    def __init__(self, mixer: Mixer, failed: Callable[[str], None]) -> None:
+        super().__init__(name="feeder", daemon=True)
+        self._mixer, self._failed = mixer, failed
+        self._ended = threading.Event()
+        self._woken = threading.Event()
+        self._coming: tuple[Bank, int] | None = None
+
+    def run(self) -> None:
+        """Prepares blocks until it is ended."""
+        mixer = self._mixer
+        while not self._ended.is_set():
+            self._woken.clear()
+            try:
+                coming = self._coming
+                if coming is not None:
+                    coming[0].prepare(mixer.blocks_ahead())
+                    if self._coming is coming:
+                        self._coming = None
+                    mixer.change(*coming)
+                mixer.bank.prepare(mixer.blocks_ahead())
+            except Exception as error:  # told to the person; the thread has to live on
+                self._coming = None
+                mixer.stop()
+                self._failed(str(error))
+                self._woken.wait(1.0)
+            self._woken.wait(0.03 if mixer.playing else 0.25)
+
+    def replace(self, bank: Bank, version: int) -> None:
+        """Goes over to other sounds as soon as their first blocks are there."""
+        self._coming = (bank, version)
+        self._woken.set()
+
+    def wake(self) -> None:
+        """Something changed: look now."""
+        self._woken.set()
+
+    def end(self) -> None:
+        """Ends the thread and waits for it."""
+        self._ended.set()
+        self._woken.set()
+        self.join()

@@ -1,0 +1,94 @@
+"""The field for a class: completes over names and synonyms, and says what a free text is taken for."""
+
+from collections.abc import Sequence
+from functools import cache
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QStandardItem, QStandardItemModel
+from PySide6.QtWidgets import QCompleter, QLineEdit, QWidget
+from rapidfuzz import fuzz, process, utils
+
+from recomposer_studio.data import data_folder
+from recomposer_studio.roll.labels import LabelTable, read_synonyms
+
+MOST = 12
+_BOUND_TO = 62.0
+
+
+@cache
+def _words() -> dict[str, str]:
+    """Every name and synonym in small letters -> its class."""
+    table = LabelTable.load()
+    words = {synonym.lower(): name for synonym, name in read_synonyms(data_folder("resources"))}
+    words.update({name.lower(): name for name in table.classes})
+    return words
+
+
+def proposals(text: str, recent: Sequence[str], trained: frozenset[str]) -> list[tuple[str, str]]:
+    """What a typed text may mean: (text to put in, class it stands for), the likeliest first.
+
+    Args:
+        text: what was typed; nothing gives the labels used last.
+        recent: labels used last, which win among equals.
+        trained: classes that the model was trained on, which come next.
+    """
+    if not text.strip():
+        table = LabelTable.load()
+        return [(label, table.match(label).class_name) for label in recent[:MOST]]
+    words = _words()
+    typed = text.strip().lower()
+    found = process.extract(
+        typed, words.keys(), scorer=fuzz.WRatio, processor=utils.default_process, limit=60, score_cutoff=_BOUND_TO
+    )
+    recent_words = {label.lower() for label in recent}
+
+    def rank(word: str, score: float) -> tuple[bool, bool, bool, bool, float, int]:
+        begins = word.startswith(typed) or f" {typed}" in word
+        return (
+            word != typed, word not in recent_words, not begins, words[word] not in trained, -score, len(word),
+        )  # fmt: skip
+
+    ordered = sorted(((word, score) for word, score, _ in found), key=lambda pair: rank(*pair))
+    chosen: dict[str, str] = {}
+    for word, _ in ordered:
+        name = words[word]
+        chosen.setdefault(name if word == name.lower() else word, name)
+    return list(chosen.items())[:MOST]
+
+
+class ClassField(QLineEdit):
+    """A line edit with completion over the known classes."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.recent: tuple[str, ...] = ()
+        self.trained: frozenset[str] = frozenset()
+        self._model = QStandardItemModel(self)
+        completer = QCompleter(self._model, self)
+        completer.setCompletionMode(QCompleter.CompletionMode.UnfilteredPopupCompletion)
+        completer.setCompletionRole(Qt.ItemDataRole.UserRole)
+        completer.setMaxVisibleItems(MOST)
+        popup = completer.popup()
+        assert popup is not None
+        popup.setAccessibleName(self.tr("Known classes"))
+        self.setCompleter(completer)
+        self.setAccessibleName(self.tr("Class"))
+        self.setPlaceholderText(self.tr("dog bark, siren, rain ..."))
+        self.textEdited.connect(self._propose)
+
+    def _propose(self, text: str) -> None:
+        self._model.clear()
+        for put_in, name in proposals(text, self.recent, self.trained):
+            item = QStandardItem(put_in if put_in == name else f"{put_in}  \u2192  {name}")
+            item.setData(put_in, Qt.ItemDataRole.UserRole)
+            self._model.appendRow(item)
+
+
+def taken_for(label: str) -> str:
+    """What a label is taken for, in a few words."""
+    match = LabelTable.load().match(label)
+    if match.how == "exact":
+        return match.class_name
+    if match.how == "none":
+        return f"{match.class_name}? ({match.similarity:.2f})"
+    return match.class_name if match.similarity >= 0.995 else f"{match.class_name} ({match.similarity:.2f})"

@@ -1,0 +1,104 @@
+"""YAMNet in ONNX Runtime."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from recomposer_studio.data import data_folder
+from recomposer_studio.errors import InputError
+from recomposer_studio.roll.labels import read_classes
+from recomposer_studio.tagging.front_end import BANDS, PATCH_FRAMES, Patches
+from recomposer_studio.tagging.tagger import Tags
+from recomposer_studio.tagging.yamnet_graph import CLASSES, EMBEDDING
+
+Device = Literal["auto", "cpu", "cuda"]
+
+_BATCH = 16  # more gains nothing on a CPU and costs memory
+
+
+class Yamnet:
+    """The network written by `yamnet_graph.onnx_bytes`; a `Tagger`.
+
+    Args:
+        model: the ONNX file's bytes.
+        device: "auto" takes CUDA where ONNX Runtime offers it.
+        threads: threads on the CPU; None for one per core.
+
+    Raises:
+        InputError: ONNX Runtime is not installed or has no CUDA, or the file is not this network.
+    """
+
+    def __init__(self, model: bytes, device: Device = "auto", threads: int | None = None) -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise InputError(
+                "YAMNet needs the package onnxruntime; install recomposer-studio with the extra 'cpu' or 'gpu'."
+            ) from None
+        offered = onnxruntime.get_available_providers()
+        if device == "cuda" and "CUDAExecutionProvider" not in offered:
+            raise InputError(
+                "ONNX Runtime offers no CUDA here; install recomposer-studio with the extra 'gpu', or choose the device cpu."
+            )
+        cuda = device != "cpu" and "CUDAExecutionProvider" in offered
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors only; warnings about the machine are nothing a person could act on
+        options.intra_op_num_threads = threads or 0
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                model, options, providers=[*(["CUDAExecutionProvider"] if cuda else []), "CPUExecutionProvider"]
+            )
+            shapes = [node.shape[1:] for node in (*self._session.get_inputs(), *self._session.get_outputs())]
+        except Exception as error:  # ONNX Runtime has a class of its own for every kind of fault
+            raise InputError("the tagger's network is damaged; install it again: recomposer models install yamnet") from error
+        if shapes != [[1, PATCH_FRAMES, BANDS], [CLASSES], [EMBEDDING]]:
+            raise InputError("the tagger's network is not YAMNet; install it again: recomposer models install yamnet")
+        self._digest = hashlib.sha256(model).hexdigest()
+        self._classes = tuple(read_classes(data_folder("resources")))
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return "YAMNet"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the ONNX file in hexadecimal."""
+        return self._digest
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The 521 display names."""
+        return self._classes
+
+    def tag(self, patches: Patches) -> Tags:
+        """Scores (n, 521) and embeddings (n, 1024) of patches (n, 96, 64)."""
+        scores = np.empty((len(patches), CLASSES), np.float32)
+        embeddings = np.empty((len(patches), EMBEDDING), np.float32)
+        for at in range(0, len(patches), _BATCH):
+            batch = np.ascontiguousarray(patches[at : at + _BATCH, None], np.float32)
+            scores[at : at + _BATCH], embeddings[at : at + _BATCH] = self._session.run(
+                ["scores", "embeddings"], {"log_mel": batch}
+            )
+        return Tags(scores, embeddings)
+
+
+def load_yamnet(folder: Path, device: Device = "auto", threads: int | None = None) -> Yamnet:
+    """The installed YAMNet.
+
+    Args:
+        folder: where it was installed, see `installation.yamnet_folder`.
+        device: "auto", "cpu" or "cuda".
+        threads: threads on the CPU; None for one per core.
+
+    Raises:
+        InputError: it is not installed, damaged, or ONNX Runtime is missing.
+    """
+    from recomposer_studio.tagging.installation import installed
+
+    found = installed(folder)
+    if found is None:
+        raise InputError("YAMNet is not installed; fetch it once with: recomposer models install yamnet")
+    return Yamnet(found.model_bytes(), device, threads)

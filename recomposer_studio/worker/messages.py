@@ -1,0 +1,141 @@
+"""What parent and child say to each other, as frames."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from recomposer_studio.editing.generator import Generator, MaskRequest, SoundRequest
+from recomposer_studio.project.recipe import Decoding
+from recomposer_studio.roll.event import Action, Event
+from recomposer_studio.worker.frames import Frame
+
+PROTOCOL = 1
+"""Raised when a message changes; parent and child of two installations must not guess."""
+OUT_OF_MEMORY = 77
+"""Exit code of a child that ran out of memory."""
+
+
+class Kind(StrEnum):
+    """What a frame is. Requests and their answers carry a `number` that grows; the greeting has 0."""
+
+    GREETING = "greeting"
+    REFUSED = "refused"
+    BEAT = "beat"
+    SHARE = "share"
+    SOUND = "sound"
+    CANCEL = "cancel"
+    RESULT = "result"
+    STOPPED = "stopped"
+
+
+class LoadedModel(Generator, Protocol):
+    """What a child serves: a generator that knows where it runs and what it holds."""
+
+    @property
+    def device(self) -> str:
+        """Where it runs: `cpu` or `cuda`."""
+
+    @property
+    def can_insert(self) -> bool:
+        """Whether it can make sounds."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a child's greeting tells of its model: the attributes of a `LoadedModel`."""
+
+    name: str
+    digest: str
+    classes: frozenset[str]
+    better_than_repair: frozenset[Action]
+    rate_hz: int
+    device: str
+    can_insert: bool
+
+
+def greeting(model: LoadedModel) -> Frame:
+    """A child's first frame."""
+    header = {
+        "kind": Kind.GREETING,
+        "number": 0,
+        "protocol": PROTOCOL,
+        "name": model.name,
+        "digest": model.digest,
+        "classes": sorted(model.classes),
+        "better_than_repair": sorted(model.better_than_repair),
+        "rate_hz": model.rate_hz,
+        "device": model.device,
+        "can_insert": model.can_insert,
+    }
+    return Frame(header)
+
+
+def read_greeting(frame: Frame) -> Facts:
+    """The facts in a greeting.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is no greeting of this protocol.
+    """
+    header = frame.header
+    if (header["kind"], header["protocol"]) != (Kind.GREETING, PROTOCOL):
+        raise ValueError("another protocol")
+    return Facts(
+        name=str(header["name"]),
+        digest=str(header["digest"]),
+        classes=frozenset(map(str, header["classes"])),
+        better_than_repair=frozenset(map(Action, header["better_than_repair"])),
+        rate_hz=int(header["rate_hz"]),
+        device=str(header["device"]),
+        can_insert=bool(header["can_insert"]),
+    )
+
+
+def mask_frame(number: int, request: MaskRequest) -> Frame:
+    """A request for a share."""
+    header = {
+        "kind": Kind.SHARE,
+        "number": number,
+        "hop_s": float(request.hop_s),
+        "event": asdict(request.event),
+        "others": [asdict(other) for other in request.others],
+    }
+    return Frame(header, (request.power, request.active, request.others_active, request.busy, request.repair))
+
+
+def read_mask(frame: Frame) -> MaskRequest:
+    """The request in a frame of `mask_frame`."""
+    header = frame.header
+    power, active, others_active, busy, repair = frame.arrays
+    others = tuple(Event(**other) for other in header["others"])
+    return MaskRequest(power, header["hop_s"], Event(**header["event"]), active, others, others_active, busy, repair)
+
+
+def sound_frame(number: int, request: SoundRequest) -> Frame:
+    """A request for a sound; its `cancelled` stays with the parent."""
+    header: dict[str, Any] = {
+        "kind": Kind.SOUND,
+        "number": number,
+        "event": asdict(request.event),
+        "hop_s": float(request.hop_s),
+        "box_start_s": float(request.box_start_s),
+        "duration_s": float(request.duration_s),
+        "seed": int(request.seed),
+        "decoding": asdict(request.decoding),
+    }
+    return Frame(header, (request.power,))
+
+
+def read_sound(frame: Frame, cancelled: Callable[[], bool]) -> SoundRequest:
+    """The request in a frame of `sound_frame`, with the child's own way to hear of a cancel."""
+    header = frame.header
+    return SoundRequest(
+        event=Event(**header["event"]),
+        power=frame.arrays[0],
+        hop_s=header["hop_s"],
+        box_start_s=header["box_start_s"],
+        duration_s=header["duration_s"],
+        seed=header["seed"],
+        decoding=Decoding(**header["decoding"]),
+        cancelled=cancelled,
+    )
