@@ -1,6 +1,5 @@
 """Progress with a time estimate on a terminal, nothing elsewhere."""
 
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +22,7 @@ def progress_bar(title: str) -> Iterator[Progress]:
         if not watched or total == 0:
             return
         if bar is None:
-            columns = shutil.get_terminal_size().columns - 1
-            bar = tqdm(desc=title, total=total, file=sys.stderr, leave=False, bar_format=_FORMAT, ncols=columns)
+            bar = tqdm(desc=title, total=total, file=sys.stderr, leave=False, bar_format=_FORMAT, dynamic_ncols=True)
         bar.set_postfix_str(what[:30], refresh=False)
         bar.update(done - bar.n)
 

@@ -196,16 +196,19 @@ def test_pictures_never_replace_their_inputs(tmp_path: Path, capsys: pytest.Capt
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal")
 def test_a_terminal_shows_progress_with_the_time_left(tmp_path: Path) -> None:
+    import fcntl
     import pty
+    import struct
+    import termios
 
     soundfile.write(tmp_path / "in.wav", 0.01 * np.random.default_rng(0).standard_normal((RATE * 20, 2)), RATE)
     roll = roll_file(tmp_path, *({"start_s": i, "end_s": i + 0.9} for i in range(1, 18)))
     parent, child = pty.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
     process = subprocess.Popen(
         command("edit", tmp_path / "in.wav", "--roll", roll, "--out", tmp_path / "take.wav"),
         stderr=child,
         stdout=subprocess.DEVNULL,
-        env=os.environ | {"COLUMNS": "100"},
     )
     os.close(child)
     shown = b""

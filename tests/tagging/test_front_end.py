@@ -86,7 +86,8 @@ def test_blocks_give_the_frames_of_the_whole(samples, cuts, hop):
     assert (len(streamed) - PATCH_FRAMES) * HOP + PATCH_SAMPLES >= samples  # the patches reach the end
     assert (len(streamed) - PATCH_FRAMES - hop) * HOP + PATCH_SAMPLES < max(samples, PATCH_SAMPLES)  # and no further
     padded = np.concatenate([whole, np.zeros(50_000, np.float32)])
-    np.testing.assert_array_equal(streamed, log_mel(padded)[: len(streamed)])
+    # The matrix product may round differently in another company, nothing else.
+    np.testing.assert_allclose(streamed, log_mel(padded)[: len(streamed)], atol=1e-5)
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 44_100, 48_000])
