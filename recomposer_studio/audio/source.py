@@ -28,6 +28,9 @@ MAX_CHANNELS = 128
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 1_536_000
 """Headers outside these are damaged; nothing is ever allocated by what a header says."""
 
+LARGEST_SAMPLE = 1e6
+"""Floating-point samples beyond this (120 dB over full scale) are damage: their squares would drown everything else."""
+
 PREROLL_FRAMES = 16_384
 """Frames decoded and dropped before a jump in a lossy file.
 
@@ -179,13 +182,17 @@ class Source:
         """
         native = self.read_native(start, stop)
         samples = np.empty((self.channels, stop - start))
-        np.multiply(native.T, 2.0**-31 if self.format.is_integer else 1.0, out=samples)
-        if not self.format.is_integer and not np.isfinite(samples).all():
-            first = start + int(np.flatnonzero(~np.isfinite(samples).all(axis=0))[0])
-            raise InputError(
-                f"{self.path}: the sample at {first / self.rate_hz:.6f} s is not a number (NaN or infinity);"
-                " repair the file in an audio editor or export it again."
-            )
+        with np.errstate(invalid="ignore"):  # a signalling NaN; it is told below
+            np.multiply(native.T, 2.0**-31 if self.format.is_integer else 1.0, out=samples)
+        if not self.format.is_integer:
+            # Written so that NaN counts as bad too.
+            bad = ~(np.abs(samples) <= LARGEST_SAMPLE)
+            if bad.any():
+                first = start + int(np.flatnonzero(bad.any(axis=0))[0])
+                raise InputError(
+                    f"{self.path}: the sample at {first / self.rate_hz:.6f} s is no sound (not a number, infinite, or beyond "
+                    f"{20 * np.log10(LARGEST_SAMPLE):.0f} dBFS); repair the file in an audio editor or export it again."
+                )
         return samples
 
     def read_native(self, start: int, stop: int) -> NativeBlock:

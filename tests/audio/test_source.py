@@ -254,7 +254,7 @@ def test_a_sample_that_is_no_number_is_named_with_its_time(tmp_path: Path, bad: 
     soundfile.write(path, values, 1_000, "FLOAT")
     with Source.open(path) as source:
         source.read(0, 1_500)
-        with pytest.raises(InputError, match=r"bad\.wav: the sample at 1\.500000 s is not a number.*repair"):
+        with pytest.raises(InputError, match=r"bad\.wav: the sample at 1\.500000 s is no sound .*repair"):
             source.read(1_000, 2_000)
         np.testing.assert_array_equal(source.read_native(0, 2_000), values)
 

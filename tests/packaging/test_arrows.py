@@ -29,8 +29,8 @@ ARROWS = {
     "codec": PROJECT,
     "model": LOWER | {"codec"},
     "worker": LOWER | {"model"},
-    "training": MODELS | {"evaluation"},
-    "evaluation": MODELS,
+    "training": MODELS,
+    "evaluation": MODELS | {"training"},
     "cli": MODELS | {"training", "evaluation"},
     "studio": MODELS | {"worker"},
 }
