@@ -17,7 +17,8 @@ class ActivityOptions:
 
     Attributes:
         smoothing_frames: power is averaged over so many frames of 10 ms.
-        floor_s: the background of a band is its median power over so many seconds either way.
+        floor_s: the background of a band is its median power over so many seconds either way; what lasts longer is
+            background itself.
         margin_db: so much above the background counts as nothing.
         on_db: `excess` at which a stretch is taken ...
         off_db: ... and the excess at which it begins and ends.
@@ -28,7 +29,7 @@ class ActivityOptions:
     """
 
     smoothing_frames: int = 5
-    floor_s: float = 8.0
+    floor_s: float = 15.0
     margin_db: float = 2.0
     on_db: float = 8.0
     off_db: float = 2.5
@@ -60,7 +61,9 @@ _FLOOR_STEP = 100  # the floor is worked out every second; it moves slowly
 def excess(frames: LogMel, options: ActivityOptions) -> NDArray[np.float64]:
     """(frames,) root mean square over the bands of what stands out from their background, in dB."""
     power = np.square(np.maximum(np.exp(frames.astype(np.float64)) - LOG_OFFSET, 0.0))
-    levels = 10.0 * np.log10(_averaged(power, options.smoothing_frames) + (_FULL_SCALE * 10 ** (options.hearing_db / 20)) ** 2)
+    levels = 10.0 * np.log10(
+        _averaged(power, options.smoothing_frames) + (_FULL_SCALE * 10 ** (options.hearing_db / 20)) ** 2
+    )
     at = np.arange(0, len(frames), _FLOOR_STEP)
     reach = round(options.floor_s * FRAMES_PER_S)
     # Every fourth frame tells as much: they overlap and are averaged.

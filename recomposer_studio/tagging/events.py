@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from recomposer_studio.tagging.activity import ActivityOptions, Stretch, runs, stretches
-from recomposer_studio.tagging.front_end import PATCH_CENTRE_S, LogMel
+from recomposer_studio.tagging.activity import ActivityOptions, Stretch, runs
+from recomposer_studio.tagging.front_end import PATCH_CENTRE_S
 from recomposer_studio.tagging.ontology import Ontology
 
 DEFAULT_THRESHOLD = 0.1
@@ -29,8 +29,6 @@ class EventOptions:
         share: ... and lasts while the evidence is above this share of its peak.
         median_patches: patches in the median filter along time.
         gap_s: parts of one sound with shorter pauses are one row.
-        longest_s: what lasts longer is a texture unless it stands out by `texture_db`.
-        texture_db: see `longest_s`.
         same_box: two boxes are the same sound if their intersection over union is at least this.
         specific: a class below another is preferred to it if its evidence is at least this share of the other's.
         activity: what counts as foreground.
@@ -41,8 +39,6 @@ class EventOptions:
     share: float = 0.5
     median_patches: int = 3
     gap_s: float = 0.3
-    longest_s: float = 10.0
-    texture_db: float = 10.0
     same_box: float = 0.5
     specific: float = 0.5
     activity: ActivityOptions = field(default_factory=ActivityOptions)
@@ -88,9 +84,8 @@ def confidence(evidence: float) -> float:
 
 def find_events(
     scores: NDArray[np.float32],
-    hop_s: float,
-    frames: LogMel,
-    start_s: float,
+    centres: NDArray[np.float64],
+    foreground: Sequence[Stretch],
     classes: Sequence[str],
     ontology: Ontology,
     options: EventOptions,
@@ -98,26 +93,24 @@ def find_events(
     """The sounds in a run of patches, ordered by onset.
 
     Args:
-        scores: (n, classes) of patches that start every `hop_s` seconds, the first one with the first frame.
-        hop_s: seconds from patch to patch.
-        frames: (m, 64) log-mel that the patches were cut from.
-        start_s: time of the first frame.
+        scores: (n, classes) of the patches; NaN for those that nobody listened to, which must lie off the foreground.
+        centres: (n,) times of the patches' centres, ascending.
+        foreground: what stands out in the same run, from `activity.stretches`.
         classes: names of the scores' columns.
         ontology: how they are related.
         options: what makes a row.
     """
-    foreground = stretches(frames, start_s, options.activity)
-    if not foreground or not len(scores):
+    if not foreground or np.isnan(scores).all():
         return []
-    centres = start_s + np.arange(len(scores)) * hop_s + PATCH_CENTRE_S
-    evidence = _over_background(median_filtered(scores, options.median_patches), centres, foreground)
+    evidence = _over_background(scores, centres, foreground, options)
     evidence[:, [i for i, name in enumerate(classes) if name in ontology.scenes]] = 0.0
     boxes: list[_Box] = []
     for number in np.flatnonzero(evidence.max(axis=0) >= options.peak):
         boxes += _boxes(int(number), evidence[:, number], centres, foreground, options)
-    rows = [_row(group, evidence, centres, classes, ontology, options) for group in _grouped(boxes, options.same_box)]
+    rows = [_row(group, classes, ontology, options) for group in _grouped(boxes, options.same_box)]
     return sorted(
-        (row for row in rows if row.confidence >= options.threshold), key=lambda row: (row.start_s, row.end_s, row.label)
+        (row for row in rows if row.confidence >= options.threshold),
+        key=lambda row: (row.start_s, row.end_s, row.label),
     )
 
 
@@ -137,16 +130,18 @@ def median_filtered(scores: NDArray[np.float32], patches: int) -> NDArray[np.flo
 
 
 def _over_background(
-    scores: NDArray[np.float32], centres: NDArray[np.float64], foreground: Sequence[Stretch]
+    scores: NDArray[np.float32], centres: NDArray[np.float64], foreground: Sequence[Stretch], options: EventOptions
 ) -> NDArray[np.float32]:
     """What each class scores beyond the patches without foreground: 0 as in the background, 1 certain."""
-    quiet = np.ones(len(scores), bool)
+    heard = ~np.isnan(scores[:, 0])
+    quiet = heard.copy()
     for stretch in foreground:
         quiet &= (centres + PATCH_CENTRE_S <= stretch.start_s) | (centres - PATCH_CENTRE_S >= stretch.end_s)
-    if quiet.sum() < _QUIET_PATCHES:
-        return scores.copy()
-    background = np.median(scores[quiet], axis=0)
-    return np.asarray(np.maximum(scores - background, 0.0) / np.maximum(1.0 - background, 1e-3), np.float32)
+    background = np.zeros(scores.shape[1], np.float32)
+    if quiet.sum() >= _QUIET_PATCHES:
+        background = np.median(scores[quiet], axis=0)
+    filtered = median_filtered(np.where(heard[:, None], scores, background), options.median_patches)
+    return np.asarray(np.maximum(filtered - background, 0.0) / np.maximum(1.0 - background, 1e-3), np.float32)
 
 
 def _boxes(
@@ -167,20 +162,17 @@ def _boxes(
         low, high = centres[best[-1]] - PATCH_CENTRE_S, centres[best[0]] + PATCH_CENTRE_S
         low, high = min(low, high), max(low, high)
         heard = [s for s in foreground if s.end_s > low and s.start_s < high]
-        for start_s, end_s, excess_db in _joined(heard, options.gap_s):
-            if end_s - start_s <= options.longest_s or excess_db >= options.texture_db:
-                boxes.append(_Box(number, strongest, start_s, end_s))
+        boxes += [_Box(number, strongest, start_s, end_s) for start_s, end_s in _joined(heard, options.gap_s)]
     return boxes
 
 
-def _joined(heard: Sequence[Stretch], gap_s: float) -> list[tuple[float, float, float]]:
-    joined: list[tuple[float, float, float]] = []
+def _joined(heard: Sequence[Stretch], gap_s: float) -> list[tuple[float, float]]:
+    joined: list[tuple[float, float]] = []
     for stretch in heard:
         if joined and stretch.start_s - joined[-1][1] <= gap_s:
-            start_s, _, excess_db = joined.pop()
-            joined.append((start_s, stretch.end_s, max(excess_db, stretch.excess_db)))
+            joined.append((joined.pop()[0], stretch.end_s))
         else:
-            joined.append((stretch.start_s, stretch.end_s, stretch.excess_db))
+            joined.append((stretch.start_s, stretch.end_s))
     return joined
 
 
@@ -203,23 +195,18 @@ def _overlap(a: _Box, b: _Box) -> float:
     return max(0.0, shared) / (max(a.end_s, b.end_s) - min(a.start_s, b.start_s))
 
 
-def _row(
-    group: Sequence[_Box],
-    evidence: NDArray[np.float32],
-    centres: NDArray[np.float64],
-    classes: Sequence[str],
-    ontology: Ontology,
-    options: EventOptions,
-) -> Found:
+def _row(group: Sequence[_Box], classes: Sequence[str], ontology: Ontology, options: EventOptions) -> Found:
     """One row for boxes of the same sound: the label, and what else it may be."""
     strength = {classes[box.number]: box.evidence for box in reversed(group)}
-    label = classes[group[0].number]
-    while below := [
+    top = classes[group[0].number]
+    likely = [
         name
         for name, value in strength.items()
-        if label in ontology.ancestors(name) and value >= options.specific * strength[label]
-    ]:
-        label = max(below, key=lambda name: strength[name])
+        if (name == top or top in ontology.ancestors(name)) and value >= options.specific * strength[top]
+    ]
+    # Of these the special ones, and of those the strongest.
+    special = [name for name in likely if not any(name in ontology.ancestors(other) for other in likely)]
+    label = max(special, key=lambda name: strength[name])
     others = [name for name in strength if not ontology.related(name, label)]
     candidates = [label, *sorted(others, key=lambda name: -strength[name])[:ALTERNATIVES]]
     return Found(group[0].start_s, group[0].end_s, tuple((name, confidence(strength[name])) for name in candidates))

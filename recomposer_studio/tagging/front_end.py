@@ -121,5 +121,5 @@ def _window() -> NDArray[np.float32]:
     return np.asarray(0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(FRAME) / FRAME), np.float32)
 
 
-def _mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
+def _mel(hz: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(1127.0 * np.log(1.0 + hz / 700.0))

@@ -1,17 +1,20 @@
-"""A whole recording to rows, in constant memory: log-mel once, patches in batches, events window by window."""
+"""A whole recording to rows, in constant memory: log-mel once, patches where something is heard, events window by window."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recomposer_studio.audio.source import Source
 from recomposer_studio.roll.event import Action, Event, EventRoll
+from recomposer_studio.tagging.activity import Stretch, stretches
 from recomposer_studio.tagging.events import EventOptions, Found, find_events
 from recomposer_studio.tagging.front_end import (
+    BANDS,
     FRAMES_PER_S,
+    PATCH_CENTRE_S,
     PATCH_FRAMES,
     LogMel,
     log_mel_blocks,
@@ -27,10 +30,14 @@ HOP_FRAMES = 10
 Progress = Callable[[int, int, str], None]
 """Called with seconds done, seconds in all, and what is being done."""
 
-# Events are decided for `_CORE_S` at a time, seeing `_CONTEXT_S` more on either side: enough for the background to be
-# known and for a sound to end.
-_CORE_S, _CONTEXT_S = 20.0, 12.0
-_CUT_S = 0.3
+# Sounds that begin in a core are decided together, in a window that reaches further on both sides: 15 s back and, from
+# the end of a sound that may last 15 s, 15 s ahead, which is what the background is known from
+# (`ActivityOptions.floor_s`).
+_CORE_S, _BEFORE_S, _AFTER_S = 30.0, 15.0, 30.0
+_RECENT = 10
+_BACKGROUND_HOP = 10  # patches
+_REACH_S = PATCH_CENTRE_S + 0.2  # half a patch, and what the median filter sees
+_BATCH = 64
 
 
 def tag_recording(
@@ -53,23 +60,23 @@ def tag_recording(
         InputError: the recording cannot be decoded.
     """
     options = options or EventOptions()
-    stitcher = _Stitcher(source.duration_s, on_found or (lambda _: None))
+    done: list[Found] = []
     total_s = max(1, round(source.duration_s))
-    for window in _windows(source, tagger):
-        found = find_events(
-            window.scores,
-            HOP_FRAMES / FRAMES_PER_S,
-            window.frames,
-            window.start_s,
-            tagger.classes,
-            Ontology.load(),
-            options,
-        )
-        stitcher.add(window, found)
+    ears = _Ears(tagger)
+    for window in _windows(source):
+        foreground = stretches(window.frames, window.start_s, options.activity)
+        scores, centres = ears.listen(window, foreground)
+        heard = find_events(scores, centres, foreground, tagger.classes, Ontology.load(), options)
+        for sound in heard:
+            sound = replace(sound, start_s=max(0.0, sound.start_s), end_s=min(source.duration_s, sound.end_s))
+            in_core = window.core_start_s <= sound.start_s < window.core_end_s
+            if in_core and sound.end_s > sound.start_s and not any(_same(sound, other) for other in done[-_RECENT:]):
+                done.append(sound)
+                if on_found:
+                    on_found(sound)
         if progress:
             progress(round(min(total_s, window.core_end_s)), total_s, "listening")
-    stitcher.flush()
-    return sorted(stitcher.done, key=lambda found: (found.start_s, found.end_s, found.label))
+    return done
 
 
 def as_roll(found: list[Found]) -> EventRoll:
@@ -90,92 +97,69 @@ def as_roll(found: list[Found]) -> EventRoll:
 
 @dataclass(frozen=True)
 class _Window:
-    """A run of frames with their scores; sounds that begin in its core are decided in it.
+    """A run of frames; sounds that begin in its core are decided in it.
 
     Attributes:
         start_s: time of the first frame.
-        end_s: time up to which sound was heard.
         core_start_s: where its core begins.
         core_end_s: where its core ends; infinite for the last window.
         frames: (n, 64).
-        scores: (m, classes), one patch every `HOP_FRAMES` frames.
     """
 
     start_s: float
-    end_s: float
     core_start_s: float
     core_end_s: float
     frames: LogMel
-    scores: NDArray[np.float32]
 
 
-def _windows(source: Source, tagger: Tagger) -> Iterator[_Window]:
-    """The recording in overlapping windows; holds no more than one of them."""
-    frames: LogMel = np.empty((0, 64), np.float32)
-    scores = np.empty((0, len(tagger.classes)), np.float32)
-    first, core = 0, 0  # frame that the arrays begin with, frame that the core begins with; both multiples of the hop
-    span, context = round(_CORE_S * FRAMES_PER_S), round(_CONTEXT_S * FRAMES_PER_S)
+def _windows(source: Source) -> Iterator[_Window]:
+    """The recording in overlapping windows, which begin at multiples of the hop; holds no more than one of them."""
+    frames: LogMel = np.empty((0, BANDS), np.float32)
+    first, core = 0, 0  # the frames that the array and the core begin with
+    span, before, after = (round(seconds * FRAMES_PER_S) for seconds in (_CORE_S, _BEFORE_S, _AFTER_S))
     for block in log_mel_blocks(mono(source), HOP_FRAMES):
         frames = np.concatenate([frames, block])
-        fresh = patches(frames[len(scores) * HOP_FRAMES :], HOP_FRAMES)
-        scores = np.concatenate([scores, tagger.tag(fresh).scores])
-        while first + len(frames) >= core + span + context + PATCH_FRAMES:
-            stop = core + span + context - first
-            yield _Window(
-                first / FRAMES_PER_S,
-                (first + stop) / FRAMES_PER_S,
-                core / FRAMES_PER_S,
-                (core + span) / FRAMES_PER_S,
-                frames[:stop],
-                scores[: stop // HOP_FRAMES],
-            )
+        while first + len(frames) >= core + span + after + PATCH_FRAMES:
+            stop = core + span + after - first
+            yield _Window(first / FRAMES_PER_S, core / FRAMES_PER_S, (core + span) / FRAMES_PER_S, frames[:stop])
             core += span
-            drop = max(0, core - context - first)
-            frames, scores, first = frames[drop:].copy(), scores[drop // HOP_FRAMES :].copy(), first + drop
-    yield _Window(first / FRAMES_PER_S, np.inf, core / FRAMES_PER_S, np.inf, frames, scores)
+            drop = max(0, core - before - first)
+            frames, first = frames[drop:].copy(), first + drop
+    yield _Window(first / FRAMES_PER_S, core / FRAMES_PER_S, np.inf, frames)
 
 
-@dataclass
-class _Stitcher:
-    """Takes each sound from the window whose core it begins in, and joins those that reach past a window."""
+class _Ears:
+    """Listens to the patches that matter, each once: every one that touches the foreground, and one a second elsewhere.
 
-    duration_s: float
-    on_found: Callable[[Found], None]
-    done: list[Found] = field(default_factory=list)
-    cut: list[Found] = field(default_factory=list)
+    Off the foreground no row can arise; what is heard there is the background, which changes slowly.
+    """
 
-    def add(self, window: _Window, found: list[Found]) -> None:
-        """Decides the sounds of one window."""
-        for open_end in self.cut:
-            beyond = [
-                sound.end_s for sound in found if sound.start_s < window.core_start_s and sound.end_s > open_end.end_s
-            ]
-            self._finish(replace(open_end, end_s=max(beyond, default=open_end.end_s)))
-        self.cut = []
-        for sound in found:
-            if not window.core_start_s <= sound.start_s < window.core_end_s or self._known(sound):
-                continue
-            if sound.end_s > window.end_s - _CUT_S:
-                self.cut.append(sound)
-            else:
-                self._finish(sound)
+    def __init__(self, tagger: Tagger) -> None:
+        self._tagger = tagger
+        self._scores = np.empty((0, len(tagger.classes)), np.float32)
+        self._first = 0  # number of the patch that the array begins with
 
-    def flush(self) -> None:
-        """Ends what is still open."""
-        for sound in self.cut:
-            self._finish(sound)
-        self.cut = []
+    def listen(self, window: _Window, foreground: Sequence[Stretch]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Scores (n, classes) of the window's patches, NaN for those not listened to, and their centres (n,)."""
+        cut = patches(window.frames, HOP_FRAMES)
+        first = round(window.start_s * FRAMES_PER_S) // HOP_FRAMES
+        known = self._scores[first - self._first :]
+        fresh = np.full((max(0, len(cut) - len(known)), self._scores.shape[1]), np.nan, np.float32)
+        self._scores, self._first = np.concatenate([known, fresh]), first
+        scores = self._scores[: len(cut)]
+        numbers = first + np.arange(len(cut))
+        centres = np.asarray(numbers * HOP_FRAMES / FRAMES_PER_S + PATCH_CENTRE_S, np.float64)
+        wanted = numbers % _BACKGROUND_HOP == 0
+        for stretch in foreground:
+            wanted |= (centres > stretch.start_s - _REACH_S) & (centres < stretch.end_s + _REACH_S)
+        unheard = np.flatnonzero(wanted & np.isnan(scores).any(axis=1))
+        for at in range(0, len(unheard), _BATCH):
+            batch = unheard[at : at + _BATCH]
+            scores[batch] = self._tagger.tag(cut[batch]).scores
+        return scores, centres
 
-    def _known(self, sound: Found) -> bool:
-        """Whether the window before has told of it: at the border of two cores an onset may fall on either side."""
-        return any(
-            min(sound.end_s, other.end_s) - max(sound.start_s, other.start_s)
-            > 0.5 * (max(sound.end_s, other.end_s) - min(sound.start_s, other.start_s))
-            for other in self.done[-10:]
-        )
 
-    def _finish(self, sound: Found) -> None:
-        sound = replace(sound, start_s=max(0.0, sound.start_s), end_s=min(self.duration_s, sound.end_s))
-        if sound.end_s > sound.start_s:
-            self.done.append(sound)
-            self.on_found(sound)
+def _same(a: Found, b: Found) -> bool:
+    """Whether two windows told of one sound: at the border of their cores its onset may fall on either side."""
+    shared = min(a.end_s, b.end_s) - max(a.start_s, b.start_s)
+    return shared > 0.5 * (max(a.end_s, b.end_s) - min(a.start_s, b.start_s))

@@ -9,6 +9,8 @@ SavedModel by their names. Exit status 3: a package is not installed; 1: the las
 
 import os
 import sys
+from pathlib import Path
+from typing import Any
 
 NOT_INSTALLED = 3
 
@@ -28,17 +30,18 @@ def variables(folder: str, out: str) -> None:
     import tensorflow as tf
     from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
-    checkpoint = tf.train.load_checkpoint(os.path.join(folder, "variables", "variables"))
+    checkpoint = tf.train.load_checkpoint(str(Path(folder) / "variables" / "variables"))
     # A checkpoint names its tensors by the attributes of objects ("_yamnet/layer_with_weights-3/..."); this table in
     # it has the variables' own names.
     graph = TrackableObjectGraph.FromString(checkpoint.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
-    found = {
-        attribute.full_name or attribute.checkpoint_key: checkpoint.get_tensor(attribute.checkpoint_key)
-        for node in graph.nodes
-        for attribute in node.attributes
-    }
-    # A path with "/" in it is a member's name in the archive, which is what numpy makes of a keyword.
-    np.savez(out, **{name: values for name, values in found.items() if isinstance(values, np.ndarray)})
+    found: dict[str, Any] = {}
+    for node in graph.nodes:
+        for attribute in node.attributes:
+            values = checkpoint.get_tensor(attribute.checkpoint_key)
+            if isinstance(values, np.ndarray):
+                found[attribute.full_name or attribute.checkpoint_key] = values
+    # A name with "/" in it becomes a member's path in the archive; it is read back by the same name.
+    np.savez(out, **found)
 
 
 def main(arguments: list[str]) -> int:

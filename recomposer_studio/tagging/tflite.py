@@ -130,6 +130,6 @@ def _values(tensor: _Table, buffers: list[_Table]) -> NDArray[np.float32]:
     along[quantisation.number(6, "i")] = -1
     if len(scale) == 1:
         along = [1] * len(shape)
-    return (values - np.broadcast_to(zero, scale.shape).reshape(along).astype(np.float32)) * scale.reshape(along).astype(
-        np.float32
-    )
+    return (values - np.broadcast_to(zero, scale.shape).reshape(along).astype(np.float32)) * scale.reshape(
+        along
+    ).astype(np.float32)

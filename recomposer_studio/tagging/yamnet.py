@@ -52,7 +52,9 @@ class Yamnet:
             )
             shapes = [node.shape[1:] for node in (*self._session.get_inputs(), *self._session.get_outputs())]
         except Exception as error:  # ONNX Runtime has a class of its own for every kind of fault
-            raise InputError("the tagger's network is damaged; install it again: recomposer models install yamnet") from error
+            raise InputError(
+                "the tagger's network is damaged; install it again: recomposer models install yamnet"
+            ) from error
         if shapes != [[1, PATCH_FRAMES, BANDS], [CLASSES], [EMBEDDING]]:
             raise InputError("the tagger's network is not YAMNet; install it again: recomposer models install yamnet")
         self._digest = hashlib.sha256(model).hexdigest()

@@ -91,7 +91,9 @@ def run_tensorflow(arguments: list[str], what: str, wait: Callable[[], None] = l
     """
     command = [sys.executable, "-m", "recomposer_studio.tagging.tensorflow_child", *arguments]
     # TensorFlow greets with warnings on both streams; the answer is the last line of its stream.
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as child:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
+    ) as child:
         try:
             while True:
                 try:

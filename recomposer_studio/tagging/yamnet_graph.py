@@ -140,9 +140,7 @@ def onnx_bytes(weights: Weights, origin: Mapping[str, str]) -> bytes:
     try:
         from onnx import TensorProto, helper, numpy_helper
     except ImportError:
-        raise InputError(
-            "writing YAMNet's network needs the package onnx; install it with: pip install onnx"
-        ) from None
+        raise InputError("writing YAMNet's network needs the package onnx; install it with: pip install onnx") from None
     nodes, constants, last = [], [], "log_mel"
     for layer, kernel, bias in zip(convolutions(), weights.kernels, weights.biases, strict=True):
         names = [f"{layer.name}/kernel", f"{layer.name}/bias"]
@@ -184,7 +182,10 @@ def onnx_bytes(weights: Weights, origin: Mapping[str, str]) -> bytes:
         constants,
     )
     model = helper.make_model(
-        graph, producer_name="recomposer-studio", opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION
+        graph,
+        producer_name="recomposer-studio",
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+        ir_version=_IR_VERSION,
     )
     helper.set_model_props(model, dict(origin))
     return bytes(model.SerializeToString())

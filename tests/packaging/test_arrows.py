@@ -26,16 +26,17 @@ ARROWS = {
     "audio": AUDIO,
     "project": PROJECT,
     "editing": EDITING,
+    "tagging": PROJECT,
     "codec": PROJECT,
     "model": LOWER | {"codec"},
     "worker": LOWER | {"model"},
     "training": MODELS,
-    "evaluation": MODELS | {"training"},
-    "cli": MODELS | {"training", "evaluation"},
-    "studio": MODELS | {"worker"},
+    "evaluation": MODELS | {"training", "tagging"},
+    "cli": MODELS | {"training", "evaluation", "tagging"},
+    "studio": MODELS | {"worker", "tagging"},
 }
 QT = {"PySide6", "shiboken6", "pyqtgraph", "qtpy"}
-WITHOUT_TORCH = {"errors", "data", "roll", "audio", "project", "editing", "worker", "studio"}
+WITHOUT_TORCH = {"errors", "data", "roll", "audio", "project", "editing", "tagging", "worker", "studio"}
 # Reading a file with one of these runs what the file says.
 CODE_IN_DATA = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 CODE_CALLS = {"eval", "exec", "torch.load", "torch.save"}

@@ -46,6 +46,16 @@ def test_main_job_with_and_without_a_window(run):
     assert headless[1:] == ["demo", "--out", str(ROOT / "demo"), "--seed", "4"]
 
 
+@pytest.mark.parametrize(("environ", "program"), [({"DISPLAY": ":0"}, "recomposer-studio"), ({}, "recomposer")])
+def test_a_display_alone_decides_on_the_window(run, monkeypatch, capsys, environ, program):
+    monkeypatch.setattr(run, "set_up", lambda *_: None)
+    monkeypatch.setattr(run.sys, "platform", "linux")
+    monkeypatch.setattr(run.os, "environ", environ)
+    assert run.main(["--check"]) == 0
+    command = capsys.readouterr().out.split("Would run ")[1].split()[0]
+    assert Path(command).stem == program
+
+
 def test_pytest_is_the_last_of_the_checks_and_takes_the_arguments(run):
     commands = run.test_commands(["-k", "wheel"])
     assert [Path(command[0]).stem for command in commands] == ["ruff", "ruff", "mypy", "python"]

@@ -36,7 +36,9 @@ def plain_yamnet(variables: dict[str, np.ndarray], patch: np.ndarray) -> np.ndar
         size, stride = kernel.shape[0], layer.stride
         rows, columns = (-(-x.shape[0] // stride)), (-(-x.shape[1] // stride))
         total = [max((n - 1) * stride + size - length, 0) for n, length in ((rows, x.shape[0]), (columns, x.shape[1]))]
-        padded = np.pad(x, ((total[0] // 2, total[0] - total[0] // 2), (total[1] // 2, total[1] - total[1] // 2), (0, 0)))
+        padded = np.pad(
+            x, ((total[0] // 2, total[0] - total[0] // 2), (total[1] // 2, total[1] - total[1] // 2), (0, 0))
+        )
         out = np.zeros((rows, columns, layer.shape[0]))
         for i in range(size):
             for j in range(size):

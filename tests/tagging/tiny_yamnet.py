@@ -59,7 +59,7 @@ class LoudTagger:
 
     Args:
         name: the class.
-        level: mean log-mel of a patch's eight loudest frames at which the score is one half.
+        level: mean log-mel from 0.5 to 2 kHz of a patch's eight loudest frames at which the score is one half.
     """
 
     def __init__(self, name: str = "Dog", level: float = 0.0) -> None:
@@ -81,7 +81,7 @@ class LoudTagger:
 
     def tag(self, patches: Patches) -> Tags:
         self.patches += len(patches)
-        loudest = np.sort(patches.mean(axis=2), axis=1)[:, -8:].mean(axis=1)
+        loudest = np.sort(patches[:, :, 10:30].mean(axis=2), axis=1)[:, -8:].mean(axis=1)
         scores = np.zeros((len(patches), len(CLASS_NAMES)), np.float32)
         scores[:, self._class] = 1.0 / (1.0 + np.exp(-3.0 * (loudest - self._level)))
         return Tags(scores, np.zeros((len(patches), EMBEDDING), np.float32))

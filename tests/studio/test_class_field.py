@@ -1,0 +1,41 @@
+import pytest
+
+from recomposer_studio.studio.views.class_field import MOST, ClassField, proposals, taken_for
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [("dog", "Dog"), ("sire", "Siren"), ("speach", "Speech"), ("woof", "Bark"), ("church b", "Church bell")],
+)
+def test_the_class_that_was_meant_is_among_the_first(typed, wanted):
+    assert wanted in [name for _, name in proposals(typed, (), frozenset())[:4]]
+
+
+def test_nothing_typed_offers_the_labels_used_last():
+    assert proposals("", ("old dog", "Bell"), frozenset())[0][0] == "old dog"
+    assert proposals("", (), frozenset()) == []
+
+
+def test_labels_used_last_and_trained_classes_come_first():
+    plain = [put_in for put_in, _ in proposals("bel", (), frozenset())]
+    assert proposals("bel", ("Cowbell",), frozenset())[0][0] == "Cowbell"
+    trained = [name for _, name in proposals("bel", (), frozenset({"Bicycle bell"}))]
+    assert trained.index("Bicycle bell") < 3
+    assert len(plain) <= MOST
+
+
+def test_a_free_text_shows_what_it_is_taken_for():
+    assert taken_for("Dog") == "Dog"
+    assert "Dog" in taken_for("dog") or "Bark" in taken_for("dog barking")
+    assert taken_for("zzqx").startswith(taken_for("zzqx").split("?")[0]) and "?" in taken_for("zzqx")
+
+
+def test_typing_opens_the_list_and_a_synonym_shows_its_class(qtbot):
+    field = ClassField()
+    qtbot.addWidget(field)
+    field.show()
+    qtbot.keyClicks(field, "woof")
+    model = field.completer().model()
+    shown = [model.index(row, 0).data() for row in range(model.rowCount())]
+    assert any("\u2192" in line and "Bark" in line for line in shown)
+    field.completer().popup().hide()
