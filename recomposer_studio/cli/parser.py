@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from recomposer_studio import __version__
 
-COMMANDS = ("edit", "demo", "picture", "models", "scenes", "evaluate", "train")
+COMMANDS = ("edit", "tag", "demo", "picture", "models", "scenes", "evaluate", "train")
 """Every command lives in a module of its own name beside this one, with `add(parsers)` and `run(arguments)`."""
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from recomposer_studio.evaluation.editors import SEPARATES, Edited, Samples, Tas
 from recomposer_studio.model import catalogue
 from recomposer_studio.project.recipe import Recipe
 from recomposer_studio.roll.event import Action, Event
-from recomposer_studio.training.cache import AudioCache
-from recomposer_studio.training.manifest import EventFile, Library
+from recomposer_studio.training.cache import AudioCache, SplitAudio
+from recomposer_studio.training.manifest import SPLITS, EventFile, Library
 
 _FloatArray = NDArray[np.float64]
 _FADE_S = Recipe().fade_s
@@ -113,10 +114,22 @@ class RealEditor:
 
     library: Library
     cache_folder: Path | None = None
+    progress: Callable[[int, int], None] | None = None
     name: str = "real"
-    digest: str = "1"
     exact: bool = True
     _cache: AudioCache | None = field(default=None, repr=False)
+    _digest: str = field(default="", repr=False)
+
+    @property
+    def digest(self) -> str:
+        """Changes with the list of events and with their files' sizes and times."""
+        if not self._digest:
+            facts = [
+                (file.key, file.class_name, file.source_id, file.split, file.duration_s, file.span_s, _state(file.path))
+                for file in self.library.events
+            ]
+            self._digest = hashlib.sha256(repr(facts).encode("utf-8")).hexdigest()[:16]
+        return self._digest
 
     def suits(self, task: Task) -> bool:
         """Insert of a class that has another source."""
@@ -128,7 +141,7 @@ class RealEditor:
         others = self._others(task)
         digest = hashlib.blake2b(f"{scene.spec.seed} {row.label}".encode(), digest_size=8).digest()
         file = others[int.from_bytes(digest, "big") % len(others)]
-        sound = self._recordings().split(file.split).read(file.key).astype(np.float64)
+        sound = self._recordings(file.split).read(file.key).astype(np.float64)
         region = Region.of(row, scene.rate_hz, len(scene.input), 0.0)
         sound = sound[: region.stop - region.start]
         wanted = scene.edit.after[scene.edit.after != 0].astype(np.float64)
@@ -139,9 +152,13 @@ class RealEditor:
         out[region.start : region.start + len(sound)] += sound
         return Edited(out)
 
+    def skipped(self) -> dict[str, Mapping[str, Sequence[Path]]]:
+        """What decoding left out of every split: split -> reason -> paths of events."""
+        return {split: self._recordings(split).skipped for split in SPLITS}
+
     def _others(self, task: Task) -> list[EventFile]:
         used = {sound.source_id for sound in task.scene.spec.sounds}
-        return [
+        wanted = [
             event
             for event in self.library.events
             if event.class_name == task.scene.edit.class_name
@@ -149,13 +166,22 @@ class RealEditor:
             # As long as a target may be, so that a click does not stand for two seconds of bark.
             and event.duration_s >= 0.2
         ]
+        # Only what could be decoded: a table also lists silent and broken files.
+        return [event for event in wanted if event in self._recordings(event.split).events]
 
-    def _recordings(self) -> AudioCache:
-        """Decodes the events; of the backgrounds only what a split must have at least."""
+    def _recordings(self, split: str) -> SplitAudio:
+        """The decoded events of a split; it needs none, and no background either."""
         if self._cache is None:
-            shortest = {file.split: file for file in sorted(self.library.backgrounds, key=lambda f: -f.duration_s)}
-            self._cache = AudioCache(replace(self.library, backgrounds=tuple(shortest.values())), self.cache_folder)
-        return self._cache
+            self._cache = AudioCache(replace(self.library, backgrounds=()), self.cache_folder, self.progress)
+        return self._cache.usable(split)
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True)

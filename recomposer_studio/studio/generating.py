@@ -1,5 +1,6 @@
 """Rendering at the service of the document: plans, runs the job, puts what comes into the list of takes."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from PySide6.QtCore import QObject, Signal
@@ -12,12 +13,16 @@ from recomposer_studio.project.take import Take
 from recomposer_studio.roll.event import EventRoll
 from recomposer_studio.roll.file import check_fits
 from recomposer_studio.studio.document import Document, TakeEntry
-from recomposer_studio.studio.jobs import Render
+from recomposer_studio.studio.jobs import ModelKeeper, Render
 from recomposer_studio.studio.plan import plan
 
 
 class Generating(QObject):
     """Makes takes, one at a time.
+
+    Attributes:
+        find_checkpoint: gives the installed model, or None.
+        models: keeps the process of the model.
 
     Signals:
         state_changed: a render began or ended.
@@ -33,6 +38,8 @@ class Generating(QObject):
 
     def __init__(self, document: Document) -> None:
         super().__init__(document)
+        self.find_checkpoint: Callable[[], Checkpoint | None] = catalogue.default
+        self.models = ModelKeeper()
         self._document = document
         self._job: Render | None = None
         self._leaving: list[Render] = []
@@ -46,10 +53,15 @@ class Generating(QObject):
         return self._job is not None
 
     @property
+    def leaving(self) -> bool:
+        """Whether a cancelled render has yet to notice."""
+        return bool(self._leaving)
+
+    @property
     def checkpoint(self) -> Checkpoint | None:
         """The installed model."""
         try:
-            return catalogue.default()
+            return self.find_checkpoint()
         except (InputError, FileNotFoundError):
             return None
 
@@ -78,7 +90,7 @@ class Generating(QObject):
         self._left_out = planned.left_out
         number = document.new_take_id()
         name = self.tr("Take {0}").format(number)
-        job = self._job = Render(document.source, planned, recipe, None, self)
+        job = self._job = Render(document.source, planned, recipe, self.models.get, self)
         job.rendered.connect(lambda take, seconds, preview: self._rendered(job, number, name, take, seconds, preview))
         job.progressed.connect(lambda share, left, what: self._progressed(job, share, left, what))
         job.failed.connect(lambda sentence: self._failed(job, sentence))
@@ -102,6 +114,7 @@ class Generating(QObject):
         self.cancel()
         for job in self._leaving:
             job.wait()
+        self.models.close()
 
     def _rendered(self, job: Render, number: int, name: str, take: Take, seconds: float, preview: bool) -> None:
         if job is not self._job:

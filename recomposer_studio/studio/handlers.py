@@ -151,6 +151,9 @@ def _play(window: "Window") -> None:
         focus.click()
     else:
         window.listening.toggle()
+        if window.listening.player.playing:
+            at_s = window.listening.position_s
+            window.timeline.view.reveal(at_s, at_s)
 
 
 def _seek(window: "Window", time_s: float) -> None:

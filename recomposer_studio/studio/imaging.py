@@ -28,9 +28,9 @@ class Imaging(QObject):
         super().__init__(document)
         self._document = document
         self._original: Picture | None = None
-        self._complete = False
         self._takes: dict[tuple[int, bool], tuple[Take, Picture]] = {}
         self._jobs: list[Analysis] = []
+        self._making: tuple[tuple[int, bool], Take, Picture] | None = None
         self._waiting = False
         self.progress = 0.0
         document.opened.connect(self._opened)
@@ -71,7 +71,8 @@ class Imaging(QObject):
     def _opened(self) -> None:
         self.stop()
         self._takes.clear()
-        self._original, self._complete, self.progress = None, False, 0.0
+        self._making, self._waiting = None, False
+        self._original, self.progress = None, 0.0
         source = self._document.source
         if source is not None:
             self._original = Picture.empty(Grid.of(source.rate_hz, source.frames))
@@ -93,7 +94,13 @@ class Imaging(QObject):
     def _finished(self, job: Analysis) -> None:
         if job in self._jobs:
             self._jobs.remove(job)
-            self._complete = True
+            making, self._making = self._making, None
+            if making is not None and not job.cancelled:
+                key, take, picture = making
+                self._takes.pop(key, None)
+                self._takes[key] = take, picture
+                while len(self._takes) > _KEPT:
+                    del self._takes[next(iter(self._takes))]
             self.progress = 1.0
             job.deleteLater()
             if self._waiting:
@@ -111,7 +118,7 @@ class Imaging(QObject):
                 if self._jobs:
                     # One at a time: while a slider is dragged, only the latest mix is worth a picture.
                     self._waiting = True
-                    if self._complete:
+                    if self._making is not None and self._making[1] is not entry.take:
                         self._jobs[0].cancel()
                 else:
                     self._make(key, entry.take)
@@ -122,9 +129,6 @@ class Imaging(QObject):
         spans = sorted((layer.start, layer.stop) for layer in take.layers)
         picture = Picture.empty(self._original.grid) if key[1] else self._original.branch()
         reader: Reader = Difference(take) if key[1] else TakeSound(take)
-        self._takes.pop(key, None)
-        self._takes[key] = take, picture
-        while len(self._takes) > _KEPT:
-            del self._takes[next(iter(self._takes))]
-        if spans:
-            self._start(Analysis(reader, picture, spans, self))
+        # Shown when it is whole: until then the former mix stays on the screen, and nothing flickers.
+        self._making = key, take, picture
+        self._start(Analysis(reader, picture, spans, self))

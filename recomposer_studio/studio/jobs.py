@@ -25,6 +25,8 @@ from recomposer_studio.studio.tiles import Picture, analyse
 from recomposer_studio.worker.client import RemoteGenerator
 from recomposer_studio.worker.lost import WorkerLost
 
+StartModel = Callable[[Checkpoint, Callable[[], bool]], RemoteGenerator]
+"""Starts the process of a model; polls whether it is still wanted."""
 REPORT_S = 0.05
 """The picture tells of its progress at most this often."""
 
@@ -120,12 +122,12 @@ class Render(Job):
         source: Source,
         plan: Plan,
         recipe: Recipe,
-        start_model: Callable[[Checkpoint, Callable[[], bool]], RemoteGenerator] | None = None,
+        start_model: StartModel,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._source, self._plan, self._recipe = source, plan, recipe
-        self._start_model = start_model or _start_model
+        self._start_model = start_model
         self._remote: RemoteGenerator | None = None
         self._began = time.monotonic()
 
@@ -159,9 +161,7 @@ class Render(Job):
         except WorkerLost as error:
             self.model_lost.emit(str(error))
         finally:
-            if self._remote is not None:
-                self._remote.close()
-                self._remote = None
+            self._remote = None
 
     def _render(self, generator: Generator | None, roll: EventRoll, recipe: Recipe, first: float, last: float) -> Take:
         began = time.monotonic()
@@ -183,8 +183,51 @@ class Render(Job):
         return replace(take, source=self._source)
 
 
-def _start_model(checkpoint: Checkpoint, cancelled: Callable[[], bool]) -> RemoteGenerator:
+def start_model(checkpoint: Checkpoint, cancelled: Callable[[], bool]) -> RemoteGenerator:
+    """Starts the process of a model on the best device there is.
+
+    Raises:
+        WorkerLost: it could not start.
+        Cancelled: `cancelled` returned true.
+    """
     return RemoteGenerator.start(checkpoint.folder, "auto", cancelled=cancelled)
+
+
+class ModelKeeper:
+    """Keeps the process of a model between renders, for loading one takes seconds.
+
+    Attributes:
+        start: starts the process.
+    """
+
+    def __init__(self) -> None:
+        self.start: StartModel = start_model
+        self._lock = threading.Lock()
+        self._kept: tuple[Path, RemoteGenerator] | None = None
+
+    def get(self, checkpoint: Checkpoint, cancelled: Callable[[], bool]) -> RemoteGenerator:
+        """The process of a model: the one that is there, or a new one.
+
+        Raises:
+            InputError: it cannot be loaded.
+            WorkerLost: it could not start.
+            Cancelled: `cancelled` returned true.
+        """
+        with self._lock:
+            if self._kept is None or self._kept[0] != checkpoint.folder:
+                self._drop()
+                self._kept = checkpoint.folder, self.start(checkpoint, cancelled)
+            return self._kept[1]
+
+    def close(self) -> None:
+        """Ends the process."""
+        with self._lock:
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._kept is not None:
+            self._kept[1].close()
+            self._kept = None
 
 
 class Export(Job):

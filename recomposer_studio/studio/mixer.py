@@ -6,6 +6,7 @@ nor reads files. A feeder thread keeps the arrays (`Bank`) ahead of the playhead
 
 import threading
 from collections.abc import Callable, Sequence
+from enum import Enum, auto
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +21,6 @@ BLOCK = 2048
 AHEAD = 16
 """Blocks that are kept ready ahead of the playhead."""
 FADE_S = 0.005
-_LONGEST_CALL = 16_384
 _CONTEXT = 256
 """Frames on either side of a resampled block, for the filter to settle; dropped afterwards."""
 
@@ -87,6 +87,15 @@ _FOLLOW = -1
 """Position of a voice that takes over where the present one is."""
 
 
+class _Fade(Enum):
+    """What a fade that is under way does; it may take several calls."""
+
+    NONE = auto()
+    IN = auto()
+    ACROSS = auto()
+    OUT = auto()
+
+
 class _Voice:
     """One thing that sounds: a version in a bank at a position."""
 
@@ -105,12 +114,11 @@ class _Voice:
         frames = len(out)
         while done < frames:
             end = self.bank.frames
-            if loop is not None and self.position < loop[1]:
+            if loop is not None and self.position <= loop[1]:
                 end = loop[1]
-            if self.position >= end:
-                if loop is not None and end == loop[1]:
+                if self.position == end:
                     self.position = loop[0]
-                    continue
+            if self.position >= end:
                 out[done:] = 0.0
                 break
             number, offset = divmod(self.position, BLOCK)
@@ -149,12 +157,14 @@ class Mixer:
         self.gain = 1.0
         self._now = _Voice(bank, 0, 0)
         self._next: _Voice | None = None
-        self._fade_out = self._starting = False
-        self._old = np.zeros((_LONGEST_CALL, 2), np.float32)
+        self._leaving: _Voice | None = None
+        self._fade: _Fade = _Fade.NONE
+        self._fade_at = 0
+        self._stopping = False
         n = max(1, round(FADE_S * bank.out_hz))
+        self._old = np.zeros((n, 2), np.float32)
         self._rise = np.linspace(0.0, 1.0, n, endpoint=False, dtype=np.float32)[:, None] * np.ones((1, 2), np.float32)
         self._fall = 1.0 - self._rise
-        self._scratch = np.zeros((n, 2), np.float32)
 
     # --- from the window ---------------------------------------------------------------------------------------------
 
@@ -169,13 +179,13 @@ class Mixer:
         self._now, self._next = _Voice(voice.bank, voice.version, position), None
         self.position = position
         self.stop_at = None
-        self._fade_out = False
-        self._starting = True
+        self._leaving, self._stopping = None, False
+        self._fade, self._fade_at = _Fade.IN, 0
         self.playing = True
 
     def stop(self) -> None:
         """Fades out and stops."""
-        self._fade_out = True
+        self._stopping = True
 
     def seek(self, position: int) -> None:
         """Goes to a frame, by a cross-fade while playing."""
@@ -212,84 +222,73 @@ class Mixer:
 
     # --- from the sound card -----------------------------------------------------------------------------------------
 
-    def fill(self, out: Samples) -> bool:
-        """Writes the next frames.
-
-        Args:
-            out: (frames, 2), overwritten.
-
-        Returns:
-            Whether playing goes on afterwards.
-        """
-        if not self.playing:
-            out[:] = 0.0
-            return False
-        start = 0
-        # Very large calls are served piecewise, for the scratch arrays are only so long.
-        while start < len(out) and self.playing:
-            part = out[start : start + _LONGEST_CALL]
-            self._fill(part)
-            start += len(part)
-        out[start:] = 0.0
-        return self.playing
-
-    def _fill(self, out: Samples) -> None:
-        coming, now = self._next, self._now
-        if self._starting and not now.ready(now.position):
+    def fill(self, out: Samples) -> None:
+        """Writes the next frames into `out`, (frames, 2); silence while nothing plays."""
+        now = self._now
+        if not self.playing or (self._fade is _Fade.IN and self._fade_at == 0 and not now.ready(now.position)):
+            # A start waits for its first block and loses nothing.
             out[:] = 0.0
             return
-        if coming is not None:
-            at = now.position if coming.position == _FOLLOW else coming.position
-            if coming.ready(at):
-                coming.position = at
-            else:
-                coming = None
-        if self.stop_at is not None and self.stop_at - now.position < len(out):
-            self._finish(out, max(self.stop_at - now.position, 0))
-            return
-        fade = min(len(self._rise), len(out))
-        if coming is not None:
-            old, scratch = self._old[:fade], self._scratch[:fade]
-            # The voice that goes is only needed for the length of the fade, and read from where it is.
-            now.copy_to(old, self.loop)
-            self.missed += coming.copy_to(out, self.loop)
-            np.multiply(old, self._fall[:fade], out=old)
-            np.multiply(out[:fade], self._rise[:fade], out=scratch)
-            np.add(old, scratch, out=out[:fade])
-            self._now = coming
-            if self._next is coming:
-                self._next = None
-            now = coming
-        else:
-            self.missed += now.copy_to(out, self.loop)
-        if self._starting:
-            np.multiply(out[:fade], self._rise[:fade], out=out[:fade])
-            self._starting = False
-        self.position = now.position
-        if self._fade_out:
-            np.multiply(out[:fade], self._fall[:fade], out=out[:fade])
-            out[fade:] = 0.0
-            self._fade_out = False
-            self.playing = False
-        elif self.loop is None and now.position >= now.bank.frames:
-            self.playing = False
-        self._level(out)
-
-    def _finish(self, out: Samples, frames: int) -> None:
-        """The last frames before `stop_at`."""
-        self.missed += self._now.copy_to(out[:frames], self.loop)
-        fade = min(len(self._fall), frames)
-        np.multiply(out[frames - fade : frames], self._fall[:fade], out=out[frames - fade : frames])
-        out[frames:] = 0.0
+        self._take_over()
+        self.missed += self._now.copy_to(out, self.loop)
+        if self._fade is not _Fade.NONE:
+            self._go_on_fading(out)
         self.position = self._now.position
-        self.stop_at = None
-        self.playing = False
-        self._level(out)
-
-    def _level(self, out: Samples) -> None:
+        self._end(out)
         if self.gain != 1.0:
             np.multiply(out, self.gain, out=out)
         self.peak = max(self.peak, float(out.max()), -float(out.min()))
+
+    def _take_over(self) -> None:
+        """Begins a fade that was asked for, once the one before is over and the first block is there."""
+        coming, now = self._next, self._now
+        if self._fade is not _Fade.NONE:
+            return
+        if self._stopping:
+            self._fade, self._fade_at = _Fade.OUT, 0
+        elif coming is not None:
+            at = now.position if coming.position == _FOLLOW else coming.position
+            if coming.ready(at):
+                coming.position = at
+                self._leaving, self._now = now, coming
+                self._fade, self._fade_at = _Fade.ACROSS, 0
+                if self._next is coming:
+                    self._next = None
+
+    def _go_on_fading(self, out: Samples) -> None:
+        n = min(len(self._rise) - self._fade_at, len(out))
+        part = slice(self._fade_at, self._fade_at + n)
+        head = out[:n]
+        np.multiply(head, (self._fall if self._fade is _Fade.OUT else self._rise)[part], out=head)
+        if self._leaving is not None:
+            old = self._old[:n]
+            self._leaving.copy_to(old, self.loop)
+            np.multiply(old, self._fall[part], out=old)
+            np.add(head, old, out=head)
+        self._fade_at += n
+        if self._fade_at == len(self._rise):
+            if self._fade is _Fade.OUT:
+                out[n:] = 0.0
+                self._stopping = self.playing = False
+            self._leaving, self._fade = None, _Fade.NONE
+
+    def _end(self, out: Samples) -> None:
+        """Fades towards `stop_at`, which may be frames or calls away; ends there, or at the end of the recording."""
+        stop_at, fall = self.stop_at, self._fall
+        if stop_at is not None:
+            first = self.position - len(out)
+            begin = max(stop_at - len(fall) - first, 0)
+            last = min(stop_at - first, len(out))
+            if begin < last:
+                offset = first + begin - (stop_at - len(fall))
+                tail = out[begin:last]
+                np.multiply(tail, fall[offset : offset + last - begin], out=tail)
+            if last < len(out):
+                out[max(last, 0) :] = 0.0
+            if self.position >= stop_at:
+                self.stop_at, self.playing = None, False
+        elif self.loop is None and self.position >= self._now.bank.frames:
+            self.playing = False
 
 
 class Feeder(threading.Thread):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,18 +41,19 @@ class FrequencyScale:
             return np.log(np.maximum(hz, LOWEST_LOG_HZ))
         return hz
 
+    @cached_property
     def _ends(self) -> tuple[float, float]:
         low, top = self._warp(np.array([0.0, self.top_hz]))
         return float(low), float(top)
 
     def share(self, hz: NDArray[np.float64] | float) -> NDArray[np.float64]:
         """Height of a frequency in Hz, 0 to 1 within the picture."""
-        low, top = self._ends()
+        low, top = self._ends
         return (self._warp(np.asarray(hz, np.float64)) - low) / (top - low)
 
     def hz(self, share: NDArray[np.float64] | float) -> NDArray[np.float64]:
         """Frequency in Hz at a height."""
-        low, top = self._ends()
+        low, top = self._ends
         warped = low + np.asarray(share, np.float64) * (top - low)
         if self.kind is ScaleKind.MEL:
             return hz_from_mel(warped)

@@ -118,6 +118,7 @@ QDockWidget::title { padding: 5px 8px; font-weight: bold; }
 QCheckBox::indicator { width: 13px; height: 13px; border: 1px solid EDGE; border-radius: 3px; background: palette(base); }
 QCheckBox::indicator:checked { background: palette(highlight); border: 3px solid palette(base); outline: 1px solid EDGE; }
 QToolTip { padding: 4px; }
+QDialogButtonBox, QMessageBox { dialogbuttonbox-buttons-have-icons: 0; }
 """
 """What Fusion shows too faintly on a dark ground, and a little more room."""
 

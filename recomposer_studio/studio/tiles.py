@@ -163,7 +163,7 @@ class Picture:
         if span_s * per_s >= width:
             starts = np.clip(np.floor(edges[:-1]).astype(np.intp), 0, count - 1)
             first, stop = int(starts[0]), min(math.ceil(edges[-1]), count)
-            across = np.maximum.reduceat(self.columns(level, first, max(stop, first + 1)), starts - first, axis=0)
+            across = _largest(self.columns(level, first, max(stop, first + 1)), starts - first)
         else:
             middles = np.clip((edges[:-1] + edges[1:]) / 2 - 0.5, 0, count - 1)
             below = np.floor(middles).astype(np.intp)
@@ -203,6 +203,15 @@ class Picture:
 def _level_for(units_per_pixel: float, levels: int) -> int:
     """The coarsest level of a pyramid that still has a value for every pixel."""
     return max(0, min(levels - 1, math.floor(math.log(max(units_per_pixel, 1.0), FACTOR) + 1e-9)))
+
+
+def _largest(columns: Bytes, starts: NDArray[np.intp]) -> Bytes:
+    """The largest of every run of columns; a few gathers are quicker than `reduceat` over short runs."""
+    last = np.maximum(np.append(starts[1:], len(columns)) - 1, starts)
+    out = columns[starts]
+    for step in range(1, int((last - starts).max()) + 1):
+        np.maximum(out, columns[np.minimum(starts + step, last)], out=out)
+    return out
 
 
 def _blend(a: Bytes, b: Bytes, share: NDArray[np.float64]) -> Bytes:

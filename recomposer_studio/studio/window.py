@@ -172,6 +172,7 @@ class Window(QMainWindow):
         self.timeline.menu_requested.connect(self._show_menu)
         self.editing.made.connect(self.inspector.edit_class)
         self.inspector.labelled.connect(self._labelled)
+        self.inspector.class_done.connect(self.timeline.spectrogram.setFocus)
         generating.progressed.connect(self.status.show_progress)
         generating.state_changed.connect(lambda: self.status.show_busy(generating.running))
         self.takes.rerun_requested.connect(lambda: self.actions_["rerun"].trigger())
@@ -234,7 +235,7 @@ class Window(QMainWindow):
         except InputError as error:
             self.messages.fail(str(error))
             return False
-        self.messages.hide()
+        self.messages.clear()
         self.settings = self.settings.with_file(path)
         self.settings_file.write(self.settings)
         self.timeline.spectrogram.setFocus()
@@ -311,6 +312,8 @@ class Window(QMainWindow):
         ):
             actions[action_id].setText(words.strip())
             actions[action_id].setEnabled(possible)
+        if not self.listening.player.playing:
+            self.status.level.clear()
         actions["play"].setIconText(self.tr("Stop") if self.listening.player.playing else self.tr("Play"))
         title = f"{self._name()}[*] \u2013 " if there else ""
         self.setWindowTitle(f"{title}Recomposer Studio")

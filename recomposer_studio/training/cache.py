@@ -8,7 +8,7 @@ times, so a changed manifest makes a new one.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +62,7 @@ class SplitAudio:
         self.tables: dict[object, object] = {}
         self._samples = samples
         self._index = index
+        self._digests: dict[str, str] = {}
 
     def frames(self, key: str) -> int:
         """Length of a sound in samples at 32 kHz."""
@@ -76,6 +77,20 @@ class SplitAudio:
         clip = self._index[key]
         stop = clip.frames if frames is None else min(clip.frames, start + frames)
         return self._samples[clip.offset + start : clip.offset + stop].astype(np.float32) * np.float32(clip.scale)
+
+    def digest(self, key: str) -> str:
+        """Hash of a sound's decoded samples, in hex: another one when the recording has changed.
+
+        Raises:
+            KeyError: the split holds no such sound.
+        """
+        if key not in self._digests:
+            clip = self._index[key]
+            steps = np.ascontiguousarray(self._samples[clip.offset : clip.offset + clip.frames], "<i2")
+            self._digests[key] = hashlib.blake2b(
+                steps.tobytes(), digest_size=8, person=f"{clip.scale:.9e}"[:16].encode()
+            ).hexdigest()
+        return self._digests[key]
 
 
 class AudioCache:
@@ -97,20 +112,28 @@ class AudioCache:
         self._splits: dict[str, SplitAudio] = {}
 
     def split(self, name: str) -> SplitAudio:
-        """The decoded recordings of a split: from its pack when that is current, else decoded now.
+        """The decoded recordings of a split that scenes can be composed of.
 
         Raises:
             InputError: the split holds no usable event or no usable background, or the folder cannot be written.
         """
+        audio = self.usable(name)
+        for what, files in (("event", audio.events), ("background", audio.backgrounds)):
+            if not files:
+                reasons = "; ".join(f"{len(p)} {r}" for r, p in audio.skipped.items()) or "none listed"
+                raise InputError(
+                    f"{self.library.name}: the split '{name}' holds no usable {what} ({reasons}); add recordings."
+                )
+        return audio
+
+    def usable(self, name: str) -> SplitAudio:
+        """What can be decoded of a split, be it nothing: from its pack when that is current, else decoded now.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
         if name not in self._splits:
-            audio = self._load(name)
-            for what, files in (("event", audio.events), ("background", audio.backgrounds)):
-                if not files:
-                    reasons = "; ".join(f"{len(p)} {r}" for r, p in audio.skipped.items()) or "none listed"
-                    raise InputError(
-                        f"{self.library.name}: the split '{name}' holds no usable {what} ({reasons}); add recordings."
-                    )
-            self._splits[name] = audio
+            self._splits[name] = self._load(name)
         return self._splits[name]
 
     def _load(self, name: str) -> SplitAudio:
@@ -149,7 +172,7 @@ class AudioCache:
         return index, skips
 
 
-def _digest(files: list[EventFile | BackgroundFile]) -> str:
+def _digest(files: Sequence[EventFile | BackgroundFile]) -> str:
     digest = hashlib.sha256(f"{_FORMAT_VERSION} {RATE_HZ}".encode())
     for file in files:
         status = file.path.stat() if file.path.is_file() else None

@@ -1,10 +1,11 @@
 """How an event looks: colour, pattern, sign and words say its action, so that no one of them has to be seen."""
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFontMetrics, QPainter, QPen
 
 from recomposer_studio.roll.event import Action, Event
 from recomposer_studio.studio.theme import ACTION_COLOURS, ACTION_SIGNS, Shades
+from recomposer_studio.studio.views.strip import GUTTER
 
 _PATTERNS = {
     Action.INSERT: Qt.BrushStyle.NoBrush,
@@ -12,14 +13,10 @@ _PATTERNS = {
     Action.ENHANCE: Qt.BrushStyle.BDiagPattern,
     Action.KEEP: Qt.BrushStyle.HorPattern,
 }
-_LINES = {
-    Action.INSERT: Qt.PenStyle.SolidLine,
-    Action.DELETE: Qt.PenStyle.DashLine,
-    Action.ENHANCE: Qt.PenStyle.SolidLine,
-    Action.KEEP: Qt.PenStyle.DotLine,
-}
+_DASHES = {Action.DELETE: [9.0, 5.0], Action.KEEP: [2.0, 3.0]}
 HANDLE = 7.0
 _MUTED = QColor(140, 142, 150)
+_SEAM = QColor(0, 0, 0, 170)
 
 
 def caption(event: Event) -> str:
@@ -33,10 +30,14 @@ def colour(event: Event) -> QColor:
     return _MUTED if event.muted else ACTION_COLOURS[event.action]
 
 
-def _pen(event: Event, selected: bool) -> QPen:
-    pen = QPen(colour(event), 2.5 if selected else 1.6, _LINES[event.action])
-    pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-    return pen
+def _outline(painter: QPainter, rect: QRect, event: Event, thick: bool) -> None:
+    """A frame of lines one pixel wide, which Qt draws ten times as fast as wide ones: two of them, or three."""
+    pen = QPen(colour(event), 1)
+    if event.action in _DASHES:
+        pen.setDashPattern(_DASHES[event.action])
+    painter.setPen(pen)
+    for inset in range(3 if thick else 2):
+        painter.drawRect(rect.adjusted(inset, inset, -inset - 1, -inset - 1))
 
 
 def paint_in_lane(
@@ -50,11 +51,11 @@ def paint_in_lane(
     pattern.setAlpha(120)
     if _PATTERNS[event.action] is not Qt.BrushStyle.NoBrush:
         painter.fillRect(rect, QBrush(pattern, _PATTERNS[event.action]))
-    painter.setPen(_pen(event, selected))
-    painter.drawRect(rect.adjusted(0.5, 0.5, -0.5, -0.5))
+    _outline(painter, rect.toAlignedRect(), event, selected)
     words = caption(event)
     width = metrics.horizontalAdvance(words)
-    visible_left = max(rect.left(), painter.clipBoundingRect().left())
+    # Not the clip: while the playhead moves, that is only a narrow column.
+    visible_left = max(rect.left(), GUTTER)
     room = rect.right() - visible_left - 8
     if width <= room:
         spot = QRectF(visible_left + 4, rect.top() + 2, width + 4, rect.height() - 4)
@@ -73,11 +74,13 @@ def paint_on_picture(
     painter: QPainter, rect: QRectF, event: Event, selected: bool, named: bool, metrics: QFontMetrics
 ) -> None:
     """A box on the picture: an outline with a dark seam that shows on every colour table, and a tag."""
+    frame = rect.toAlignedRect()
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.setPen(QPen(QColor(0, 0, 0, 150), 4.5 if selected else 3.5))
-    painter.drawRect(rect.adjusted(0.5, 0.5, -0.5, -0.5))
-    painter.setPen(_pen(event, selected))
-    painter.drawRect(rect.adjusted(0.5, 0.5, -0.5, -0.5))
+    painter.setPen(_SEAM)
+    painter.drawRect(frame.adjusted(-1, -1, 0, 0))
+    inner = 3 if selected else 2
+    painter.drawRect(frame.adjusted(inner, inner, -inner - 1, -inner - 1))
+    _outline(painter, frame, event, selected)
     if selected:
         tint = QColor(colour(event))
         tint.setAlpha(18)

@@ -1,9 +1,10 @@
 """The field for a class: completes over names and synonyms, and says what a free text is taken for."""
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QCompleter, QLineEdit, QWidget
 from rapidfuzz import fuzz, process, utils
@@ -13,6 +14,8 @@ from recomposer_studio.roll.labels import LabelTable, read_synonyms
 
 MOST = 12
 _BOUND_TO = 62.0
+_MOST_FOR_ONE = 2
+"""Lines for one class: its name and a synonym."""
 
 
 @cache
@@ -40,24 +43,33 @@ def proposals(text: str, recent: Sequence[str], trained: frozenset[str]) -> list
     found = process.extract(
         typed, words.keys(), scorer=fuzz.WRatio, processor=utils.default_process, limit=60, score_cutoff=_BOUND_TO
     )
+    scores = {word: score for word, score, _ in found}
     recent_words = {label.lower() for label in recent}
 
-    def rank(word: str, score: float) -> tuple[bool, bool, bool, bool, float, int]:
+    def rank(word: str, score: float) -> tuple[bool, bool, bool, bool, bool, float, int]:
         begins = word.startswith(typed) or f" {typed}" in word
-        return (
-            word != typed, word not in recent_words, not begins, words[word] not in trained, -score, len(word),
-        )  # fmt: skip
+        plain = word == words[word].lower()
+        trained_on = words[word] in trained
+        return (word != typed, word not in recent_words, not begins, not trained_on, not plain, -score, len(word))
 
-    ordered = sorted(((word, score) for word, score, _ in found), key=lambda pair: rank(*pair))
-    chosen: dict[str, str] = {}
-    for word, _ in ordered:
+    chosen: list[tuple[str, str]] = []
+    lines: Counter[str] = Counter()
+    for word in sorted((word for word, _, _ in found), key=lambda word: rank(word, scores[word])):
         name = words[word]
-        chosen.setdefault(name if word == name.lower() else word, name)
-    return list(chosen.items())[:MOST]
+        lines[name] += 1
+        if lines[name] <= _MOST_FOR_ONE:
+            chosen.append((name if word == name.lower() else word, name))
+    return chosen[:MOST]
 
 
 class ClassField(QLineEdit):
-    """A line edit with completion over the known classes."""
+    """A line edit with completion over the known classes.
+
+    Signals:
+        done: Return was pressed, or a proposal was chosen.
+    """
+
+    done = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -66,6 +78,7 @@ class ClassField(QLineEdit):
         self._model = QStandardItemModel(self)
         completer = QCompleter(self._model, self)
         completer.setCompletionMode(QCompleter.CompletionMode.UnfilteredPopupCompletion)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setCompletionRole(Qt.ItemDataRole.UserRole)
         completer.setMaxVisibleItems(MOST)
         popup = completer.popup()
@@ -75,6 +88,12 @@ class ClassField(QLineEdit):
         self.setAccessibleName(self.tr("Class"))
         self.setPlaceholderText(self.tr("dog bark, siren, rain ..."))
         self.textEdited.connect(self._propose)
+        # Queued: the completer puts the proposal in after it told of it.
+        self.returnPressed.connect(self.done, Qt.ConnectionType.QueuedConnection)
+        completer.activated.connect(self._chosen, Qt.ConnectionType.QueuedConnection)
+
+    def _chosen(self, _text: str) -> None:
+        self.done.emit()
 
     def _propose(self, text: str) -> None:
         self._model.clear()

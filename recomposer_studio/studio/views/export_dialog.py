@@ -93,7 +93,7 @@ class ExportDialog(QDialog):
         self.problem.setAccessibleName(self.tr("Problem"))
         self.problem.setStyleSheet("background: #8f2a20; color: white; padding: 8px; border-radius: 4px;")
         self.problem.hide()
-        self.lower_button = QPushButton()
+        self.lower_button = QPushButton(self.tr("Lower the gain"))
         self.as_float = QPushButton(self.tr("Write 32-bit float"))
         self.as_float.setAccessibleName(self.as_float.text())
         self.lower_button.clicked.connect(self._lower)

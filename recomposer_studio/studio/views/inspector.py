@@ -34,10 +34,12 @@ class Inspector(QWidget):
     Signals:
         refused: a value was refused; a sentence.
         labelled: a label was chosen.
+        class_done: the person finished with the class field; the timeline should have the focus again.
     """
 
     refused = Signal(str)
     labelled = Signal(str)
+    class_done = Signal()
 
     def __init__(self, document: Document, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -78,6 +80,7 @@ class Inspector(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.class_field = ClassField()
         self.class_field.editingFinished.connect(self._label_entered)
+        self.class_field.done.connect(self._class_done)
         form.addRow(self.tr("&Class"), self.class_field)
         self._taken = QLabel()
         self._taken.setWordWrap(True)
@@ -146,7 +149,9 @@ class Inspector(QWidget):
         if not self.class_field.hasFocus() or not self.class_field.isModified():
             self.class_field.setText(event.label)
         match = LabelTable.load().match(event.label)
-        self._taken.setText(match.sentence)
+        words = self.tr("Taken for {0}") if match.known else self.tr("No known class; the nearest is {0}")
+        self._taken.setText(self.tr("A known class") if match.how == "exact" else words.format(match.class_name))
+        self._taken.setToolTip(match.sentence)
         top_hz = source.rate_hz / 2
         for name, low, high, value in (
             ("start_s", 0.0, source.duration_s, event.start_s),
@@ -181,8 +186,13 @@ class Inspector(QWidget):
         if event is None or not label:
             self.refresh()
         elif label != event.label:
-            self._change(self.tr("Set class"), "", label=label)
+            # The completer may put its proposal in right after: that is one step.
+            self._change(self.tr("Set class"), f"class {event.id}", label=label)
             self.labelled.emit(label)
+
+    def _class_done(self) -> None:
+        self._label_entered()
+        self.class_done.emit()
 
     def _by_clicked(self, checked: bool) -> None:
         event = self.event_in_focus

@@ -26,14 +26,16 @@ class MessageBar(QFrame):
         self.close_button.setAccessibleName(self.tr("Close the message"))
         self.close_button.setAutoRaise(True)
         self.close_button.setStyleSheet("color: white;")
-        self.close_button.clicked.connect(self.hide)
+        self.close_button.clicked.connect(self.dismiss)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 5, 6, 5)
         layout.addWidget(self.label, 1)
         layout.addWidget(self.close_button)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self.hide)
+        self._timer.timeout.connect(self.dismiss)
+        self._wrong = False
+        self._waiting: list[str] = []
         self.hide()
 
     @property
@@ -46,10 +48,25 @@ class MessageBar(QFrame):
         self._show(sentence, True)
 
     def tell(self, sentence: str) -> None:
-        """Shows something good to know."""
-        self._show(sentence, False)
+        """Shows something good to know; while an error is on the screen it waits."""
+        if self._wrong and not self.isHidden():
+            self._waiting.append(sentence)
+        else:
+            self._show(sentence, False)
+
+    def dismiss(self) -> None:
+        """Closes the message; the next one that waits takes its place."""
+        self.hide()
+        if self._waiting:
+            self._show(self._waiting.pop(0), False)
+
+    def clear(self) -> None:
+        """Forgets everything: another recording is open."""
+        self._waiting.clear()
+        self.hide()
 
     def _show(self, sentence: str, wrong: bool) -> None:
+        self._wrong = wrong
         self.setStyleSheet(_STYLES[wrong])
         sentence = " ".join(sentence.split())
         self.label.setText(sentence[:1].upper() + sentence[1:])

@@ -5,10 +5,10 @@ from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QFont, QFontMetrics, QImage, QPainter
 from PySide6.QtWidgets import QWidget
 
-from recomposer_studio.roll.event import Event
+from recomposer_studio.roll.event import Action, Event
 from recomposer_studio.studio.document import Document
 from recomposer_studio.studio.scale import FrequencyScale, ScaleKind
-from recomposer_studio.studio.theme import Shades, picture_table
+from recomposer_studio.studio.theme import ACTION_COLOURS, Shades, picture_table
 from recomposer_studio.studio.tiles import FLOOR_DB, Picture
 from recomposer_studio.studio.time_view import TimeView
 from recomposer_studio.studio.verbs import Area
@@ -17,6 +17,8 @@ from recomposer_studio.studio.views.strip import GUTTER
 from recomposer_studio.studio.views.surface import Surface
 
 _LEAST_HEIGHT_HZ = 40.0
+_CROWD = 120
+"""More boxes than this on the screen are drawn as plain frames."""
 
 
 class Spectrogram(Surface):
@@ -29,7 +31,7 @@ class Spectrogram(Surface):
         self.picture: Picture | None = None
         self._colours, self._range_db = "aurora", 80
         self._table: list[int] = []
-        self._image: tuple[object, QImage, object] | None = None
+        self._image: tuple[object, QImage] | None = None
         self._version = 0
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
@@ -67,8 +69,7 @@ class Spectrogram(Surface):
         # A quiet recording is shown as bright as a loud one; silence stays dark.
         top_db = min(max(self.picture.loudest_db, -60.0), 0.0) if self.picture else 0.0
         self._table = picture_table(self._colours, self._range_db, top_db)
-        if self._image is not None:
-            self._image[1].setColorTable(self._table)
+        self._image = None
         self.update()
 
     def level_at(self, time_s: float, hz: float) -> float | None:
@@ -84,11 +85,7 @@ class Spectrogram(Surface):
 
     def box(self, event: Event) -> QRectF:
         """Where an event lies."""
-        height = self.height()
-        top = 0.0 if event.high_hz is None else max(0.0, self.scale.y(min(event.high_hz, self.scale.top_hz), height))
-        bottom = float(height) if event.low_hz is None else self.scale.y(min(event.low_hz, self.scale.top_hz), height)
-        left, right = self.x_of(event.start_s), self.x_of(event.end_s)
-        return QRectF(left, top, max(right - left, 3.0), max(bottom - top, 3.0))
+        return self.boxes([event])[0]
 
     def resizable(self, event: Event) -> str:
         """All four sides."""
@@ -139,9 +136,24 @@ class Spectrogram(Surface):
             pixels = np.ascontiguousarray(pixels)
             image = QImage(pixels.data, width, height, width, QImage.Format.Format_Indexed8)
             image.setColorTable(self._table)
-            # The image does not own its pixels: they are kept beside it.
-            self._image = key, image, pixels
+            # Converted once, drawn often: each step of the playhead draws a part of it again.
+            self._image = key, image.convertToFormat(QImage.Format.Format_RGB32)
         return self._image[1]
+
+    def boxes(self, events: list[Event]) -> list[QRectF]:
+        """Where many events lie, see `box`; one transform for all of them is quicker than one for each."""
+        height, top_hz = self.height(), self.scale.top_hz
+        spans = np.array([(event.start_s, event.end_s) for event in events]).reshape(-1, 2)
+        left, right = (GUTTER + (spans.T - self.view.start_s) / self.view.span_s * self.plot.width()).tolist()
+        limits = [(top_hz if e.high_hz is None else min(e.high_hz, top_hz), e.low_hz or 0.0) for e in events]
+        hz = np.minimum(np.array(limits).reshape(-1, 2), top_hz)
+        ys = height * (1.0 - self.scale.share(hz))
+        ys[[event.low_hz is None for event in events], 1] = height
+        top, bottom = np.maximum(ys, 0.0).T.tolist()
+        return [
+            QRectF(x, y, max(to_x - x, 3.0), max(to_y - y, 3.0))
+            for x, to_x, y, to_y in zip(left, right, top, bottom, strict=True)
+        ]
 
     def _paint_boxes(self, painter: QPainter) -> None:
         font = QFont(self.font())
@@ -151,17 +163,23 @@ class Spectrogram(Surface):
         tags: list[QRectF] = []
         events = self.events_in_view()
         selected = set(self.document.selected)
-        for event in sorted(events, key=lambda event: event.id in selected):
-            rect = self.box(event)
+        pairs = list(zip(events, self.boxes(events), strict=True))
+        if len(events) > _CROWD:
+            # No names would fit: plain frames, all of a colour at once.
+            for action in Action:
+                painter.setPen(ACTION_COLOURS[action])
+                painter.drawRects([rect.toRect() for event, rect in pairs if event.action is action])
+            pairs = [(event, rect) for event, rect in pairs if event.id in selected]
+        for event, rect in sorted(pairs, key=lambda pair: pair[0].id in selected):
             tag = tag_rect(rect, caption(event), metrics)
             free = not any(tag.intersects(other) for other in tags)
             named = event.id in selected or (free and (len(events) <= 40 or tag.width() <= rect.width()))
             if named:
                 tags.append(tag)
             paint_on_picture(painter, rect, event, event.id in selected, named, metrics)
-        for event in events:
+        for event, rect in pairs:
             if event.id in selected:
-                paint_handles(painter, self.box(event), event, self.resizable(event))
+                paint_handles(painter, rect, event, self.resizable(event))
 
     def paint_gutter(self, painter: QPainter, shade: Shades) -> None:
         """The frequency axis."""

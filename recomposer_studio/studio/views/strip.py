@@ -29,6 +29,8 @@ class Strip(QWidget):
         self.playhead_s = 0.0
         self._pan: tuple[float, float] | None = None
         self.setMouseTracking(True)
+        # A click leaves the text field that had the focus: single letters are commands again.
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         view.changed.connect(self.update)
         document.area_changed.connect(self.update)

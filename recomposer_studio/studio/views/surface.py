@@ -107,7 +107,9 @@ class Surface(Strip):
 
     def event_at(self, point: QPointF) -> Event | None:
         """The topmost event under a point; of several the selected one, else the smallest."""
-        hit = [event for event in self.events_in_view() if self.box(event).adjusted(-2, -2, 2, 2).contains(point)]
+        at_s, reach_s = self.time_at(point.x()), REACH / self.plot.width() * self.view.span_s
+        near = [e for e in self.events_in_view() if e.start_s - reach_s <= at_s <= e.end_s + reach_s]
+        hit = [event for event in near if self.box(event).adjusted(-2, -2, 2, 2).contains(point)]
         if not hit:
             return None
         return min(hit, key=lambda event: (event.id not in self.document.selected, self._size(event)))

@@ -227,7 +227,7 @@ class RowsPanel(QWidget):
         header = self.grid.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setStretchLastSection(True)
-        for column, width in enumerate((110, 160, 190, 80, 80, 80, 80, 84, 74)):
+        for column, width in enumerate((96, 124, 148, 70, 70, 78, 70, 78, 66)):
             self.grid.setColumnWidth(column, width)
         self._action_delegate, self._class_delegate = _ActionDelegate(self), _ClassDelegate(self)
         self.grid.setItemDelegateForColumn(0, self._action_delegate)

@@ -185,7 +185,7 @@ class MixPanel(QScrollArea):
             hint = QLabel(words)
             hint.setWordWrap(True)
             hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-            grid.addWidget(hint, 0, 0)
+            grid.addWidget(hint, 0, 0, 1, 6)
         grid.setRowStretch(3 * len(layers) + 1, 1)
         for column in (0, 2, 4):
             grid.setColumnStretch(column, 1)
@@ -196,9 +196,12 @@ class _MixLine:
     """The controls of one event: its name with mute and solo, under it the sliders with their values."""
 
     def __init__(self, document: Document, layer: Layer, grid: QGridLayout, row: int) -> None:
-        self._document, self._id, self._filling = document, layer.event.id, False
+        self._document, self._id, self._label = document, layer.event.id, layer.event.label
+        self._filling = False
         event, tr = layer.event, document.tr
-        self.name = QLabel(f"{ACTION_SIGNS[event.action]} {event.label}")
+        self.name = QLabel(
+            f"{ACTION_SIGNS[event.action]} {event.label}  {tr('at {0} s').format(f'{event.start_s:.1f}')}"
+        )
         self.mute = self._button("M", tr("Mute {0}").format(event.label))
         self.solo = self._button("S", tr("Solo {0}").format(event.label))
         self.mute.clicked.connect(lambda on: self._mixed("muted", on))
@@ -225,7 +228,7 @@ class _MixLine:
 
     def _place(self, grid: QGridLayout, row: int, column: int, slider: QSlider) -> QLabel:
         value = QLabel()
-        value.setMinimumWidth(value.fontMetrics().horizontalAdvance("+00.0 dB"))
+        value.setMinimumWidth(value.fontMetrics().horizontalAdvance(("100%", "", "+00.0 dB", "", "R 100%")[column]))
         grid.addWidget(slider, row, column)
         grid.addWidget(value, row, column + 1)
         return value
@@ -268,7 +271,7 @@ class _MixLine:
 
     def _mixed(self, field: str, value: float | bool) -> None:
         if not self._filling:
-            words = self._document.tr("Mix {0}").format(self.name.text())
+            words = self._document.tr("Mix {0}").format(self._label)
             merge = "" if field == "muted" else f"mix {field} {self._id}"
             self._document.mix(words, self._id, merge, **{field: value})
 

@@ -100,11 +100,15 @@ class Timeline(QWidget):
         self.overview.show_picture(picture)
 
     def set_playhead(self, time_s: float, follow: bool) -> None:
-        """Moves the playhead; with `follow` the view turns the page when it reaches the edge."""
+        """Moves the playhead; with `follow` the view turns the page when the playhead leaves it.
+
+        A playhead that was outside already, because the person looks elsewhere, turns nothing.
+        """
+        was_s, view = self.ruler.playhead_s, self.view
         for strip in self.strips:
             strip.set_playhead(time_s)
-        if follow and not self.view.start_s <= time_s <= self.view.end_s:
-            self.view.show_span(time_s, self.view.span_s)
+        if follow and view.start_s <= was_s <= view.end_s and not view.start_s <= time_s <= view.end_s:
+            view.show_span(time_s, view.span_s)
 
     def set_kind(self, kind: ScaleKind) -> None:
         """Changes the frequency scale."""
