@@ -29,8 +29,8 @@ class Decoding:
 
     temperature: float = 1.0
     top_k: int = 0
-    top_p: float = 0.95
-    guidance: float = 1.5
+    top_p: float = 0.85
+    guidance: float = 3.0
     levels: int = 0
 
     def __post_init__(self) -> None:

@@ -321,8 +321,12 @@ def test_ctrl_c_leaves_no_file_and_no_process(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "long.wav", np.zeros((48_000 * 240, 4), np.int16), 48_000)
     roll, out = roll_file(tmp_path, {"action": "delete"}), tmp_path / "out"
     out.mkdir()
+    # A shell that runs the tests in the background has told them to ignore Ctrl-C, which children inherit.
+    listening = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    listening += "from recomposer_studio.cli.main import main; sys.exit(main())"
+    arguments = ["edit", tmp_path / "long.wav", "--roll", roll, "--out", out / "take.wav", "--stems", out / "stems"]
     process = subprocess.Popen(
-        command("edit", tmp_path / "long.wav", "--roll", roll, "--out", out / "take.wav", "--stems", out / "stems"),
+        [sys.executable, "-c", listening, *map(str, arguments)],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
