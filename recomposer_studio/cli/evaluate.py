@@ -1,10 +1,11 @@
 """`recomposer evaluate`: how good editors are, against anchors, on scenes composed from recordings."""
 
 import argparse
-import sys
+from contextlib import closing
 from pathlib import Path
 
 from recomposer_studio.cli.progress import progress_bar
+from recomposer_studio.cli.reading import ReadingBar, say
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -21,8 +22,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         action="append",
         default=[],
         metavar="NAME|DIR",
-        help="identity, copy, repair, oracle, real, codec, or a model; repeatable (default: the anchors and the default model)",
+        help="identity, copy, repair, oracle, real, codec, or a model; repeatable (default: the default model); the anchors "
+        "stand beside it",
     )
+    parser.add_argument("--only", action="store_true", help="no anchors beside the named editors")
     parser.add_argument(
         "--study",
         action="append",
@@ -31,7 +34,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="anchors, sloppy, swap, keep, decoy, levels, ablation, cross-class, round-trip, all; repeatable "
         "(default: anchors)",
     )
-    parser.add_argument("--yamnet", type=Path, metavar="FILE.tflite", help="the published YAMNet; without it no KLD")
+    parser.add_argument(
+        "--yamnet",
+        type=Path,
+        metavar="FILE.tflite",
+        help="the published YAMNet (default: the installed one; no KLD without)",
+    )
     parser.add_argument(
         "--classes", choices=("trained", "all"), default="trained", help="targets of well-covered classes, or of all"
     )
@@ -42,6 +50,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="N",
         help="targets whose class YAMNet ranks so high, where the table says; 0 for all (default 10)",
     )
+    parser.add_argument(
+        "--duration", type=float, default=10.0, metavar="S", help="length of a scene in seconds (default 10)"
+    )
+    parser.add_argument("--audio", type=Path, metavar="DIR", help="clips of a table that does not lie beside them")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the first scene (default 0)")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep decoded recordings there between runs")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where models run")
@@ -69,9 +81,12 @@ def run(arguments: argparse.Namespace) -> None:
         cache=arguments.cache,
         device=arguments.device,
         examples=not arguments.no_examples,
+        only=arguments.only,
+        duration_s=arguments.duration,
+        audio=arguments.audio,
     )
-    with progress_bar("reading recordings") as reading, progress_bar("evaluating") as progress:
-        report = evaluate(request, progress, lambda sentence: print(sentence, file=sys.stderr), reading)
+    with closing(ReadingBar()) as reading, progress_bar("evaluating") as progress:
+        report = evaluate(request, progress, say, reading)
     for tables in report.tables.values():
         for table in tables:
             print(table.markdown())

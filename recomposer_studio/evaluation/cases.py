@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from recomposer_studio.evaluation.editors import Editor, Hidden, Task
-from recomposer_studio.evaluation.measures import VERSION
+from recomposer_studio.evaluation.provenance import running_code
 from recomposer_studio.roll.event import Action, EventRoll
 from recomposer_studio.training.cache import SplitAudio
 from recomposer_studio.training.drawing import draw_spec
@@ -48,14 +48,15 @@ class Case:
         kept = [other for other in scene.events if other.action is Action.KEEP] if self.keep else []
         return Task(scene, EventRoll((row, *kept)), self.hidden)
 
-    def key(self, editor: Editor, scorer: str | None) -> str:
-        """Names the result: scene, question, editor, classifier and the way of measuring."""
+    def key(self, editor: Editor, scorer: str | None, recordings: str = "") -> str:
+        """Names the result: scene, question, editor, classifier, recordings and the code that measures."""
         facts = [
             self.spec.to_json(),
             [self.keep, self.whole_clip, self.label, self.hidden, self.rounds],
             [editor.name, editor.digest],
             scorer,
-            VERSION,
+            recordings,
+            running_code(),
         ]
         return hashlib.sha256(json.dumps(facts).encode("utf-8")).hexdigest()[:32]
 

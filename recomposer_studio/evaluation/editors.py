@@ -5,7 +5,9 @@ Product editors - spectral repair and models - go the way of a user's edit: a fi
 
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -14,6 +16,7 @@ import soundfile as sf
 from numpy.typing import NDArray
 
 from recomposer_studio.audio.source import Source
+from recomposer_studio.data import data_folder
 from recomposer_studio.editing import repair
 from recomposer_studio.editing.engine import ENGINE_VERSION, Engine
 from recomposer_studio.editing.generator import Generator, MaskRequest, SoundRequest
@@ -21,20 +24,16 @@ from recomposer_studio.model import catalogue
 from recomposer_studio.project.export import export_take
 from recomposer_studio.project.recipe import Recipe, Renderer
 from recomposer_studio.roll.event import Action, Event, EventRoll
+from recomposer_studio.roll.labels import LabelTable, read_classes, read_synonyms
+from recomposer_studio.roll.text_vectors import TextVectors
 from recomposer_studio.training.scene_spec import UNKNOWN_LABEL
 from recomposer_studio.training.scenes import Scene
 
 Samples = NDArray[np.floating]
 Hidden = Literal["", "action", "class"]
 
+_ACTION_WORDS = frozenset(action.value for action in Action)
 SEPARATES = frozenset({Action.DELETE, Action.ENHANCE})
-
-_SWAPPED = {
-    Action.DELETE: Action.ENHANCE,
-    Action.ENHANCE: Action.DELETE,
-    Action.INSERT: Action.DELETE,
-    Action.KEEP: Action.ENHANCE,
-}
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,8 @@ class Task:
     Attributes:
         scene: the scene; product editors look at its `input` alone.
         roll: the rows, among them the scene's edit.
-        hidden: `action` gives the model another action's word, `class` the word for an unknown sound; the engine does
-            what the roll says either way.
+        hidden: `action` gives the model zeros for the action's word, `class` the word for an unknown sound; the engine
+            does what the roll says either way.
     """
 
     scene: Scene
@@ -96,12 +95,14 @@ class EngineEditor:
         name: what tables call it.
         generator: the model, or None for spectral repair.
         actions: actions it can do.
+        actionless: makes the same model with zeros for the words of actions, None where that is impossible.
     """
 
     name: str = "repair"
     generator: Generator | None = None
     actions: frozenset[Action] = SEPARATES
     exact: bool = True
+    actionless: Callable[[], Generator] | None = None
 
     @property
     def digest(self) -> str:
@@ -111,7 +112,9 @@ class EngineEditor:
 
     def suits(self, task: Task) -> bool:
         """Spectral repair inserts nothing and reads no words, so there is nothing to hide from it."""
-        return task.row.action in self.actions and (not task.hidden or self.generator is not None)
+        if task.hidden and (self.generator is None or (task.hidden == "action" and self.actionless is None)):
+            return False
+        return task.row.action in self.actions
 
     def edit(self, task: Task) -> Edited:
         """Writes the input as a 32-bit float file, renders, exports and reads the take."""
@@ -120,8 +123,10 @@ class EngineEditor:
     def render(self, samples: Samples, rate_hz: int, roll: EventRoll, hidden: Hidden = "") -> Edited:
         """The same for any samples (frames,)."""
         generator = self.generator
-        if generator is not None and hidden:
-            generator = _Blindfolded(generator, hidden)
+        if hidden == "class" and generator is not None:
+            generator = _Classless(generator)
+        elif hidden == "action" and self.actionless is not None:
+            generator = self.actionless()
         recipe = Recipe(renderer=Renderer.MODEL if generator else Renderer.REPAIR)
         return _through_files(Engine(generator), samples, rate_hz, roll, recipe)
 
@@ -157,11 +162,10 @@ def _through_files(engine: Engine, samples: Samples, rate_hz: int, roll: EventRo
 
 
 @dataclass(frozen=True)
-class _Blindfolded:
-    """A model that is told another action's word, or the word for an unknown sound."""
+class _Classless:
+    """A model that is told the word for an unknown sound."""
 
     generator: Generator
-    hidden: Hidden
 
     @property
     def name(self) -> str:
@@ -169,7 +173,7 @@ class _Blindfolded:
 
     @property
     def digest(self) -> str:
-        return f"{self.generator.digest} without {self.hidden}"
+        return f"{self.generator.digest} without class"
 
     @property
     def classes(self) -> frozenset[str]:
@@ -184,15 +188,36 @@ class _Blindfolded:
         return self.generator.rate_hz
 
     def share(self, request: MaskRequest) -> NDArray[np.float64]:
-        return self.generator.share(replace(request, event=self._hide(request.event)))
+        return self.generator.share(replace(request, event=replace(request.event, label=UNKNOWN_LABEL)))
 
     def sound(self, request: SoundRequest) -> NDArray[np.float32]:
-        return self.generator.sound(replace(request, event=self._hide(request.event)))
+        return self.generator.sound(replace(request, event=replace(request.event, label=UNKNOWN_LABEL)))
 
-    def _hide(self, event: Event) -> Event:
-        if self.hidden == "action":
-            return replace(event, action=_SWAPPED[event.action], by_db=None)
-        return replace(event, label=UNKNOWN_LABEL)
+
+class ActionlessLabels(LabelTable):
+    """The shipped label table with zeros for the words of actions: a model reads nothing there."""
+
+    def __init__(self) -> None:
+        """Reads the shipped tables."""
+        folder = data_folder("resources")
+        super().__init__(read_classes(folder), read_synonyms(folder), TextVectors.load())
+
+    def vector(self, text: str) -> NDArray[np.float32]:
+        """The vector of a text, (64,) float32; zeros for an action's word."""
+        found = super().vector(text)
+        return np.zeros_like(found) if text in _ACTION_WORDS else found
+
+
+def can_edit(checkpoint: catalogue.Checkpoint) -> bool:
+    """Whether a checkpoint holds what any edit needs, and not a codec alone."""
+    return bool(_actions(checkpoint))
+
+
+def _actions(checkpoint: catalogue.Checkpoint) -> frozenset[Action]:
+    actions: frozenset[Action] = SEPARATES if "mask" in checkpoint.parts else frozenset()
+    if {"codec", "decoder"} <= set(checkpoint.parts):
+        actions |= {Action.INSERT}
+    return actions
 
 
 def model_editor(name: str, device: str = "auto") -> EngineEditor:
@@ -203,9 +228,13 @@ def model_editor(name: str, device: str = "auto") -> EngineEditor:
     """
     checkpoint = catalogue.find(name)
     # torch takes seconds to load: only for a model that is there.
-    from recomposer_studio.model.generator import load_generator
+    from recomposer_studio.model.checkpoint import load_checkpoint
+    from recomposer_studio.model.generator import TorchGenerator, load_generator
 
-    actions: frozenset[Action] = SEPARATES if "mask" in checkpoint.parts else frozenset()
-    if {"codec", "decoder"} <= set(checkpoint.parts):
-        actions |= {Action.INSERT}
-    return EngineEditor(checkpoint.name, load_generator(checkpoint.folder, device), actions)
+    generator = load_generator(checkpoint.folder, device)
+
+    @cache
+    def actionless() -> Generator:
+        return TorchGenerator(load_checkpoint(checkpoint.folder), generator.device, ActionlessLabels())
+
+    return EngineEditor(checkpoint.name, generator, _actions(checkpoint), actionless=actionless)

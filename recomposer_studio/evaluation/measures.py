@@ -18,8 +18,6 @@ from recomposer_studio.roll.event import Action
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.training.scenes import Scene
 
-VERSION = 1
-"""Part of every stored result's key; raised when the same edit would measure differently."""
 CLIP: Box = (0.0, float("inf"))
 
 Values = dict[str, float]

@@ -133,8 +133,8 @@ class Report:
 
 
 _NO_CLASSIFIER = (
-    "No classifier was given (`--yamnet`), so there are no KLD columns, no top-5 rates and no scores: MSD alone says little "
-    "about Insert."
+    "No classifier was given (`--yamnet`) and none is installed, so there are no KLD columns, no top-5 rates and no scores: "
+    "MSD alone says little about Insert."
 )
 
 

@@ -8,6 +8,8 @@ from recomposer_studio.errors import InputError
 from recomposer_studio.evaluation.cases import Case
 from recomposer_studio.evaluation.editors import Editor
 from recomposer_studio.evaluation.measures import Values
+from recomposer_studio.evaluation.provenance import recordings_digest
+from recomposer_studio.training.cache import SplitAudio
 
 
 class Results:
@@ -16,14 +18,15 @@ class Results:
     Args:
         path: file of one JSON object a line, made when absent.
         scorer: name of the classifier in use, None without.
+        audio: the recordings that scenes are composed of; with them a changed recording makes another result.
 
     Raises:
         InputError: the file cannot be read.
     """
 
-    def __init__(self, path: Path, scorer: str | None = None) -> None:
+    def __init__(self, path: Path, scorer: str | None = None, audio: SplitAudio | None = None) -> None:
         """Reads what is there; a line cut short by an interruption is left out."""
-        self._path, self._scorer = path, scorer
+        self._path, self._scorer, self._audio = path, scorer, audio
         self._values: dict[str, Values | None] = {}
         self._whole = True
         try:
@@ -44,7 +47,8 @@ class Results:
 
     def key(self, case: Case, editor: Editor) -> str:
         """Names a result."""
-        return case.key(editor, self._scorer)
+        recordings = recordings_digest(self._audio, case.spec) if self._audio else ""
+        return case.key(editor, self._scorer, recordings)
 
     def has(self, case: Case, editor: Editor) -> bool:
         """Whether the result is known."""

@@ -243,9 +243,9 @@ def ablation_cases(sampler: Sampler) -> list[Case]:
 def ablation_tables(cases: Sequence[Case], figures: Figures) -> list[Table]:
     """Distances with parts of the conditioning dropped."""
     note = (
-        "No time: the box is the whole clip (not for Insert). No action: the model reads another action's word (delete "
-        "and enhance exchanged, insert as delete), while the engine does what the row says. No class: the model reads "
-        f"the word for an unknown sound. Spectral repair reads no words. {_RATIOS}"
+        "No time: the box is the whole clip (not for Insert). No action: the model reads zeros where the action's word "
+        "stands, while the engine does what the row says. No class: the model reads the word for an unknown sound. "
+        f"Spectral repair reads no words. {_RATIOS}"
     )
     columns = ("scenes of kind", "action", "told", "editor", *figures.distance_columns())
     return [Table("Conditioning ablation", note, columns, figures.distance_rows(cases))]

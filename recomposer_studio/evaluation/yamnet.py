@@ -1,5 +1,6 @@
 """Class scores of YAMNet, the classifier that KLD figures rest on."""
 
+import hashlib
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -7,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recomposer_studio.errors import InputError
+from recomposer_studio.tagging.front_end import BANDS, PATCH_FRAMES, log_mel
+from recomposer_studio.tagging.installation import installed, yamnet_folder
+from recomposer_studio.tagging.yamnet import load_yamnet
 
 PATCH = 15600
 CLASSES = 521
@@ -17,7 +21,7 @@ class YamnetScorer(Protocol):
 
     @property
     def name(self) -> str:
-        """What the tables call it."""
+        """What the tables call it; another one for every classifier that scores otherwise."""
         ...
 
     def scores(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -47,7 +51,9 @@ class LiteRtYamnet:
             raise InputError(f"{path}: no such file; give the path of the published yamnet.tflite.")
         try:
             # From bytes: some builds cannot open paths with characters outside the local code page.
-            self._interpreter: Any = Interpreter(model_content=Path(path).read_bytes(), num_threads=1)
+            model = Path(path).read_bytes()
+            self._digest = hashlib.sha256(model).hexdigest()
+            self._interpreter: Any = Interpreter(model_content=model, num_threads=1)
             self._interpreter.allocate_tensors()
             self._input = self._interpreter.get_input_details()[0]
             self._output = next(d for d in self._interpreter.get_output_details() if int(d["shape"][-1]) == CLASSES)
@@ -61,8 +67,8 @@ class LiteRtYamnet:
 
     @property
     def name(self) -> str:
-        """What the tables call it."""
-        return "YAMNet (TFLite, LiteRT)"
+        """What the tables call it, with the beginning of its SHA-256: another file gives other figures."""
+        return f"YAMNet (TFLite, LiteRT, sha256 {self._digest[:16]})"
 
     def scores(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores (n, 521) of patches (n, 15600) at 16 kHz."""
@@ -72,3 +78,41 @@ class LiteRtYamnet:
             self._interpreter.invoke()
             out[i] = self._interpreter.get_tensor(self._output["index"])[0]
         return out
+
+
+class InstalledYamnet:
+    """The YAMNet that `recomposer models install yamnet` has put in place, through ONNX Runtime on one thread.
+
+    Args:
+        folder: where it was installed.
+
+    Raises:
+        InputError: it is not installed, damaged, or ONNX Runtime is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Loads the model."""
+        self._tagger = load_yamnet(folder, "cpu", 1)
+
+    @property
+    def name(self) -> str:
+        """What the tables call it, with the beginning of its SHA-256."""
+        return f"YAMNet (installed, ONNX Runtime, sha256 {self._tagger.digest[:16]})"
+
+    def scores(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores (n, 521) of patches (n, 15600) at 16 kHz."""
+        features = np.empty((len(patches), PATCH_FRAMES, BANDS), np.float32)
+        for number, patch in enumerate(patches):
+            features[number] = log_mel(patch)
+        return self._tagger.tag(features).scores
+
+
+def scorer_for(file: Path | None) -> YamnetScorer | None:
+    """The classifier of a run: the file that was given, else the installed YAMNet, else none.
+
+    Raises:
+        InputError: the file or the installed YAMNet is damaged, or what runs it is missing.
+    """
+    if file is not None:
+        return LiteRtYamnet(file)
+    return InstalledYamnet(yamnet_folder()) if installed(yamnet_folder()) is not None else None

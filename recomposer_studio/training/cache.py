@@ -87,9 +87,9 @@ class SplitAudio:
         if key not in self._digests:
             clip = self._index[key]
             steps = np.ascontiguousarray(self._samples[clip.offset : clip.offset + clip.frames], "<i2")
-            self._digests[key] = hashlib.blake2b(
-                steps.tobytes(), digest_size=8, person=f"{clip.scale:.9e}"[:16].encode()
-            ).hexdigest()
+            digest = hashlib.blake2b(repr(clip.scale).encode(), digest_size=8)
+            digest.update(steps.tobytes())
+            self._digests[key] = digest.hexdigest()
         return self._digests[key]
 
 

@@ -5,7 +5,7 @@ Neither ships with the project; the audio comes as a folder of clips that the us
 
 import csv
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import soundfile as sf
@@ -27,6 +27,7 @@ _EVENT_S = (0.1, 5.0)
 _BACKGROUND_CLASSES, _BACKGROUND_S = 2, 9.0
 _STRONG_COLUMNS = ("segment_id", "start_time_seconds", "end_time_seconds", "label")
 _FSD_COLUMNS = ("fname", "labels", "mids")
+_FSD_TABLES, _FSD_CLIPS, _FSD_INFO = "FSD50K.ground_truth", "FSD50K.dev_audio", "FSD50K.metadata"
 _SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus")
 
 
@@ -40,33 +41,51 @@ def load_library(
     """Reads any of the known collections, told apart by their tables.
 
     Args:
-        path: `manifest.csv`, an AudioSet-strong `.tsv` or FSD50K's `dev.csv`; or a folder that holds one of them.
-        audio: folder of the clips; None takes `clips` or `audio` beside the table, else the table's folder.
+        path: `manifest.csv`, an AudioSet-strong `.tsv` or FSD50K's `dev.csv`; or a folder that holds one of them. Of a
+            folder with several `*_strong.tsv` all are read.
+        audio: folder of the clips; None takes `clips`, `audio` or `FSD50K.dev_audio` beside the table, then FSD50K's own
+            place beside the table's folder, else the table's folder.
         share_alike: False leaves out recordings under CC BY-SA.
         classes: event classes to keep, None for all.
 
     Raises:
         InputError: there is no such table, or the table is refused by its loader.
     """
-    table = Path(path)
-    if table.is_dir():
-        found = [table / n for n in ("manifest.csv", "dev.csv") if (table / n).is_file()] or sorted(table.glob("*.tsv"))
-        if not found:
-            raise InputError(
-                f"{table}: holds neither manifest.csv nor dev.csv nor a .tsv; name the table of recordings."
-            )
-        table = found[0]
+    tables = _tables(Path(path))
+    table = tables[0]
     if table.suffix.lower() != ".tsv" and "fname" not in _header(table):
         return load_manifest(table, share_alike=share_alike, classes=classes)
-    beside = [table.parent / name for name in ("clips", "audio") if (table.parent / name).is_dir()]
-    clips = Path(audio) if audio is not None else (beside[0] if beside else table.parent)
+    # FSD50K itself comes as FSD50K.ground_truth/dev.csv beside FSD50K.dev_audio.
+    places = (
+        table.parent / "clips",
+        table.parent / "audio",
+        table.parent / _FSD_CLIPS,
+        table.parent.parent / _FSD_CLIPS,
+    )
+    clips = Path(audio) if audio is not None else next((f for f in places if f.is_dir()), table.parent)
     if table.suffix.lower() == ".tsv":
-        return load_audioset_strong(table, clips, share_alike=share_alike, classes=classes)
+        return load_audioset_strong(tables, clips, share_alike=share_alike, classes=classes)
     return load_fsd50k(table, clips, share_alike=share_alike, classes=classes)
 
 
+def _tables(path: Path) -> list[Path]:
+    """The table that a path names, or those that a folder holds (several only for AudioSet-strong)."""
+    if not path.is_dir():
+        return [path]
+    for name in ("manifest.csv", "dev.csv", f"{_FSD_TABLES}/dev.csv"):
+        if (path / name).is_file():
+            return [path / name]
+    found = sorted(path.glob("*_strong.tsv")) or sorted(path.glob("*.tsv"))
+    if not found:
+        raise InputError(f"{path}: holds neither manifest.csv nor dev.csv nor a .tsv; name the table of recordings.")
+    if len(found) > 1 and not found[0].name.endswith("_strong.tsv"):
+        names = ", ".join(file.name for file in found)
+        raise InputError(f"{path}: holds several tables ({names}); name the one that lists the recordings.")
+    return found
+
+
 def load_audioset_strong(
-    table: str | Path,
+    table: str | Path | Sequence[Path],
     clips: str | Path,
     *,
     split: str | None = None,
@@ -80,7 +99,7 @@ def load_audioset_strong(
     clip touches is an event. The video is the source; AudioSet names no licence, so it is "unknown".
 
     Args:
-        table: tab-separated table.
+        table: tab-separated table, or several of them whose clips lie in one folder.
         clips: folder with one audio file per clip, named after segment_id.
         split: split of all clips; None spreads the videos by a hash of their names.
         class_names: display name of every mid; None takes the table of the 521 classes. A label without one is skipped.
@@ -94,7 +113,8 @@ def load_audioset_strong(
     files = _clips(Path(clips))
     skips = Skips()
     labels: dict[str, list[tuple[float, float, str]]] = {}
-    for row in read_table(Path(table), _STRONG_COLUMNS, "\t"):
+    tables = [Path(table)] if isinstance(table, str | Path) else list(table)
+    for row in (row for part in tables for row in read_table(part, _STRONG_COLUMNS, "\t")):
         try:
             start_s, end_s = float(row["start_time_seconds"]), float(row["end_time_seconds"])
         except ValueError:
@@ -144,7 +164,9 @@ def load_audioset_strong(
                 backgrounds.append(
                     BackgroundFile(clip, file, names.get(longest, longest), source, where, length_s, scene="audioset")
                 )
-    return build_library(str(table), events, backgrounds, skips, share_alike=share_alike, classes=classes)
+    return build_library(
+        ", ".join(map(str, tables)), events, backgrounds, skips, share_alike=share_alike, classes=classes
+    )
 
 
 def load_fsd50k(
@@ -250,8 +272,9 @@ def _covered_s(spans: list[tuple[float, float, str]]) -> float:
 
 def _credits(table: Path) -> dict[str, tuple[str, str]]:
     """(licence, author) of every fname from FSD50K's clip information, empty when it is not there."""
-    info = table.with_name(f"{table.stem}_clips_info_FSD50K.json")
-    if not info.is_file():
+    name = f"{table.stem}_clips_info_FSD50K.json"
+    info = next((p for p in (table.with_name(name), table.parent.parent / _FSD_INFO / name) if p.is_file()), None)
+    if info is None:
         return {}
     try:
         clips = json.loads(info.read_text(encoding="utf-8"))

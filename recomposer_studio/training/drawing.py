@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ ACTIONS = ("delete", "insert", "enhance")
 OUTWARD_S, INWARD_S = 0.2, 0.05
 
 _TRIES = 64
+_REDRAWS = 8
 _GAP = round(0.05 * RATE_HZ)
 _CLASS_POWER = 0.5
 
@@ -115,6 +117,7 @@ def draw_spec(
     Raises:
         InputError: the recordings cannot fill such a scene.
     """
+    check_draw(seed, duration_s)
     options = options or SceneOptions()
     if options.swap and (kind != "overlap" or action not in (None, "delete")):
         raise InputError("the swap test needs overlap scenes and the action delete; change kind or action.")
@@ -147,6 +150,18 @@ def draw_spec(
         options.boxes or ("drawn" if kind == "train" else "truth"),
         options.swap,
     )
+
+
+def check_draw(seed: int, duration_s: float) -> None:
+    """Refuses what no scene can be drawn with.
+
+    Raises:
+        InputError: the seed is negative, or the duration is no length.
+    """
+    if seed < 0:
+        raise InputError(f"the seed {seed} is negative; give a whole number from 0")
+    if not 1.0 <= duration_s <= 600.0:
+        raise InputError(f"a scene of {duration_s:g} s cannot be composed; give a duration from 1 to 600 seconds")
 
 
 def _draw_plain(board: _Board, action: str) -> None:
@@ -222,12 +237,14 @@ def _draw_train(board: _Board, only: str | None) -> None:
     targets = list(board.sounds)
     for number in range(int(rng.integers(options.distractors[0], options.distractors[1] + 1))):
         target = targets[int(rng.integers(len(targets)))] if targets else None
+        add = partial(_add_clutter, board)
         if number == 0 and target is not None and rng.random() < options.covered_share:
-            _add_cover(board, target)
+            add = partial(_add_cover, board, target)
         elif number == 1 and target is not None and rng.random() < options.same_class_share:
-            _add_same_class(board, target)
-        else:
-            _add_clutter(board)
+            add = partial(_add_same_class, board, target)
+        # A draw may fail, because its source is in the scene already or does not fit; the scene is to be dense all the same.
+        if not any(add() for _ in range(_REDRAWS)):
+            any(_add_clutter(board) for _ in range(_REDRAWS))
     if noop:
         _add_absent(board, only)
     names = {s.class_name for s in board.sounds}
@@ -301,7 +318,8 @@ def _unknown(board: _Board) -> _Draw | None:
 
 def _procedural(board: _Board) -> _Draw:
     kind = PROCEDURAL_KINDS[int(board.rng.integers(len(PROCEDURAL_KINDS)))]
-    variant = int(board.rng.integers(VARIANTS))
+    # Every split has variants of its own: what is heard in training is never met in validation.
+    variant = int(board.rng.integers(VARIANTS)) + VARIANTS * SPLITS.index(board.audio.split)
     name = f"procedural:{kind}:{variant}"
     return _Draw(class_of(kind), name, name, len(procedural_event(kind, variant)))
 
@@ -382,38 +400,43 @@ def _add(board: _Board, sound: SoundSpec, length: int) -> None:
     board.spans[sound.id] = (sound.onset, sound.onset + length)
 
 
-def _add_cover(board: _Board, target: SoundSpec) -> None:
+def _add_cover(board: _Board, target: SoundSpec) -> bool:
+    """Draws an event of another class over the target; False when the draw fails, as with the two below."""
     start, stop = board.spans[target.id]
     draw = _draw_any(board, {target.class_name})
     if draw is None:
-        return
+        return False
     semitones, tilt_db = _augment(board)
     length = board.length(draw, semitones)
     onset = _covering_onset(board, start, stop - start, length)
     _place(board, draw, "other", onset, board.between(board.options.other_db), _kept(board), semitones, tilt_db)
+    return True
 
 
-def _add_same_class(board: _Board, target: SoundSpec) -> None:
+def _add_same_class(board: _Board, target: SoundSpec) -> bool:
     table = _table(board.audio, None)
     if target.class_name not in table.names:
-        return
+        return False
     draw = table.draw_of(board.rng, target.class_name)
     semitones, tilt_db = _augment(board)
     taken = [board.spans[s.id] for s in board.sounds if s.role == "target"]
     onset = _free_onset(board, board.length(draw, semitones), taken)
-    if onset is not None and draw.source_id not in board.sources:
-        _place(board, draw, "decoy", onset, board.between(board.options.tbr_db), _kept(board), semitones, tilt_db)
+    if onset is None or draw.source_id in board.sources:
+        return False
+    _place(board, draw, "decoy", onset, board.between(board.options.tbr_db), _kept(board), semitones, tilt_db)
+    return True
 
 
-def _add_clutter(board: _Board) -> None:
+def _add_clutter(board: _Board) -> bool:
     draw = _draw_any(board, {s.class_name for s in board.sounds if s.role == "target"})
     if draw is None:
-        return
+        return False
     semitones, tilt_db = _augment(board)
     # Anywhere, also cut by the scene's ends as in real recordings.
     onset = int(board.rng.integers(-draw.frames // 2, board.frames - min(board.frames, draw.frames) // 2))
     level_db = board.between((board.options.other_db[0] - 6.0, board.options.other_db[1]))
     _place(board, draw, "clutter", onset, level_db, _kept(board), semitones, tilt_db)
+    return True
 
 
 def _kept(board: _Board) -> bool:

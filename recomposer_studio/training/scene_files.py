@@ -10,13 +10,12 @@ from recomposer_studio.audio.atomic import atomic_path
 from recomposer_studio.errors import InputError
 from recomposer_studio.roll.file import format_roll
 from recomposer_studio.training.cache import AudioCache
-from recomposer_studio.training.manifest import Library
-from recomposer_studio.training.scene_spec import Kind, SceneOptions
+from recomposer_studio.training.scene_spec import Kind, SceneOptions, SceneSpec
 from recomposer_studio.training.scenes import Scene, draw_scene
 
 
 def write_scenes(
-    library: Library,
+    cache: AudioCache,
     out_dir: str | Path,
     n: int,
     seed: int = 0,
@@ -26,9 +25,8 @@ def write_scenes(
     action: str | None = None,
     duration_s: float = 10.0,
     options: SceneOptions | None = None,
-    cache_folder: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Path]:
+) -> dict[Path, SceneSpec]:
     """Writes `n` scenes, each into its own folder `scene-0000` and so on.
 
     A folder holds input.wav, desired.wav, background.wav, target.wav and stems/ID.wav (32 kHz, 32-bit float, because a
@@ -36,7 +34,7 @@ def write_scenes(
     again.
 
     Args:
-        library: recordings.
+        cache: decoded recordings.
         out_dir: made when absent; scenes of the same names are replaced.
         n: number of scenes.
         seed: seed of the first scene; the following ones count on.
@@ -45,25 +43,23 @@ def write_scenes(
         action: delete, insert or enhance; None draws one for every scene.
         duration_s: length of a scene in seconds.
         options: ranges and shares.
-        cache_folder: where decoded recordings are kept between runs.
         progress: called with (done, n).
 
     Returns:
-        The folders.
+        The folders, each with its scene's spec.
 
     Raises:
         InputError: the recordings cannot fill a scene, or the folder cannot be written.
     """
-    cache = AudioCache(library, cache_folder)
-    folders = []
+    written: dict[Path, SceneSpec] = {}
     for number in range(n):
         scene = draw_scene(cache, split, seed + number, kind, action, duration_s, options)
         folder = Path(out_dir) / f"scene-{number:04d}"
         write_scene(scene, folder)
-        folders.append(folder)
+        written[folder] = scene.spec
         if progress is not None:
             progress(number + 1, n)
-    return folders
+    return written
 
 
 def write_scene(scene: Scene, folder: Path) -> None:
@@ -74,6 +70,10 @@ def write_scene(scene: Scene, folder: Path) -> None:
     """
     try:
         (folder / "stems").mkdir(parents=True, exist_ok=True)
+        # An earlier scene in this folder may have had other events.
+        for stale in (folder / "stems").glob("*.wav"):
+            if stale.stem not in scene.stems:
+                stale.unlink()
         for name in ("input", "desired", "background", "target"):
             _write(folder / f"{name}.wav", getattr(scene, name), scene.rate_hz)
         for name, stem in scene.stems.items():

@@ -1,7 +1,6 @@
 """`recomposer evaluate` and `recomposer scenes` from the command line."""
 
 import io
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tmp_path_factory.mktemp("library")
     write_library(data, events_per_class=2)
     return data
+
+
+@pytest.fixture(autouse=True)
+def nothing_installed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECOMPOSER_DATA", str(tmp_path_factory.mktemp("user-data")))
 
 
 def test_evaluate_prints_its_tables_and_writes_a_report(
@@ -79,7 +83,7 @@ def test_impossible_wishes_are_one_line(
         assert main([command, "--data", str(data), "--out", str(tmp_path / "out"), *more]) == 2
         shown = capsys.readouterr().err.strip()
         assert words in shown
-        assert "\n" not in shown.replace("KLD and the top-5", "").split("FILE.\n")[-1]
+        assert "\n" not in shown
 
 
 def test_scenes_tell_what_the_split_lost_and_what_they_rest_on(
@@ -104,16 +108,17 @@ class Terminal(io.StringIO):
 
 
 def test_the_reading_bar_is_gone_before_anything_else_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stderr", Terminal())
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
     bar = ReadingBar()
     for _ in range(2):
         for done in (1, 2):
             bar(done, 2)
         # The bar has wiped its line; the sentence stands on one of its own.
-        shown = sys.stderr.getvalue()  # type: ignore[attr-defined]
+        shown = terminal.getvalue()
         assert "reading recordings" in shown
         assert shown.endswith("\r")
         assert not shown.rstrip("\r").rsplit("\r", 1)[-1].strip()
         say("a sentence")
-        assert sys.stderr.getvalue().endswith("a sentence\n")  # type: ignore[attr-defined]
+        assert terminal.getvalue().endswith("a sentence\n")
     bar.close()

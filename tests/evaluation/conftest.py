@@ -36,3 +36,11 @@ def tiny_library(tiny_folder: Path) -> Library:
 @pytest.fixture(scope="session")
 def tiny_cache(tiny_library: Library) -> AudioCache:
     return AudioCache(tiny_library)
+
+
+@pytest.fixture(autouse=True)
+def nothing_installed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's data folder without a tagger, whatever is installed on the machine."""
+    folder = tmp_path_factory.mktemp("user-data")
+    monkeypatch.setenv("RECOMPOSER_DATA", str(folder))
+    return folder

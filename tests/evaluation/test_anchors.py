@@ -1,9 +1,11 @@
 """The anchors do what tables say of them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile as sf
 
 from recomposer_studio.editing.regions import Region
 from recomposer_studio.evaluation.anchors import CodecEditor, CopyEditor, InputEditor, OracleEditor, RealEditor
@@ -11,8 +13,9 @@ from recomposer_studio.evaluation.editors import Task
 from recomposer_studio.evaluation.msd import MsdReference
 from recomposer_studio.roll.event import EventRoll
 from recomposer_studio.training.cache import AudioCache
-from recomposer_studio.training.manifest import Library
+from recomposer_studio.training.manifest import Library, load_manifest, read_table
 from tests.evaluation.fakes import PassingCodec, task_of
+from tests.training.tiny_library import save, tone, write_library, write_table
 
 
 def moved(task: Task, start_s: float, end_s: float) -> Task:
@@ -103,3 +106,31 @@ def test_a_codec_round_trip_keeps_place_and_length(tiny_cache: AudioCache) -> No
     # The made-up events are tones far below 8 kHz: they survive, and lie where they lay.
     box = slice(*(round(t * task.scene.rate_hz) for t in task.scene.truth_box))
     assert np.corrcoef(out[box], task.scene.desired[box])[0, 1] > 0.95
+
+
+def test_real_passes_over_broken_recordings_and_splits_without_any(tiny_folder: Path, tmp_path: Path) -> None:
+    rows = read_table(tiny_folder / "manifest.csv", ())
+    # Test has events and no usable background; in train nothing can be decoded at all.
+    kept = [r for r in rows if r["split"] != "train" and (r["split"], r["kind"]) != ("test", "background")]
+    for r in kept:
+        save(tmp_path / r["path"], sf.read(tiny_folder / r["path"])[0])
+    broken = [r for r in rows if r["split"] == "train" and r["kind"] == "event"]
+    for r in broken:
+        save(tmp_path / r["path"], np.zeros(16000))
+    library = load_manifest(write_table(tmp_path, kept + broken))
+    editor = RealEditor(library)
+    heard = 0
+    for seed in range(6):
+        task = task_of(AudioCache(library), "plain", "insert", seed)
+        assert editor.suits(task)
+        heard += bool(np.any(editor.edit(task).samples != task.scene.input))
+    assert heard == 6
+    assert len(editor.skipped()["train"]["silent"]) == len(broken)
+
+
+def test_real_is_another_editor_when_its_recordings_change(tmp_path: Path) -> None:
+    rows = write_library(tmp_path, 1, 1)
+    first = RealEditor(load_manifest(tmp_path)).digest
+    assert RealEditor(load_manifest(tmp_path)).digest == first
+    save(tmp_path / rows[0]["path"], tone(0.8, 900, 1))
+    assert RealEditor(load_manifest(tmp_path)).digest != first

@@ -2,15 +2,18 @@
 
 import json
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import soundfile as sf
 
+from recomposer_studio.cli.parser import build_parser
 from recomposer_studio.errors import InputError
-from recomposer_studio.evaluation.evaluate import Evaluation, evaluate
+from recomposer_studio.evaluation.evaluate import Evaluation, command_of, evaluate
 from recomposer_studio.evaluation.report import Report
+from tests.model.tiny import write_tiny
 from tests.training.tiny_library import save, write_library
 
 
@@ -21,6 +24,7 @@ def request_(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Eva
         out=tmp_path_factory.mktemp("evaluation") / "out",
         scenes=1,
         editors=("identity", "repair", "oracle", "real"),
+        only=True,
         classes="all",
         duration_s=3.0,
     )
@@ -113,13 +117,127 @@ def test_left_out_recordings_are_listed_with_counts(tmp_path: Path) -> None:
     assert "1 unreadable" in text
     assert "1 silent" in text
     assert "1 file missing" in text
-    assert list(report.remarks) == said
+    assert "--yamnet" in said[0]
+    assert list(report.remarks) == said[1:]
+
+
+def test_what_real_could_not_read_elsewhere_is_told_too(tmp_path: Path) -> None:
+    rows = write_library(tmp_path)
+    event = next(row for row in rows if row["split"] == "train" and row["kind"] == "event")
+    save(tmp_path / event["path"], 0.0 * sf.read(tmp_path / event["path"])[0])
+    request = Evaluation(
+        tmp_path,
+        tmp_path / "out",
+        scenes=2,
+        editors=("real",),
+        only=True,
+        classes="all",
+        duration_s=3.0,
+        examples=False,
+    )
+    remarks = " ".join(evaluate(request).remarks)
+    assert "Left out of the split train, for the editor real: 1 silent" in remarks
+    silent = " ".join(
+        evaluate(replace(request, out=tmp_path / "other", studies=("swap",), editors=("oracle",))).remarks
+    )
+    assert "train" not in silent
+
+
+def test_the_sources_of_scenes_and_short_backgrounds_are_counted(tmp_path: Path) -> None:
+    rows = write_library(tmp_path)
+    save(tmp_path / rows[-1]["path"], sf.read(tmp_path / "backgrounds/test-0.wav")[0][: 2 * 32000])
+    request = Evaluation(
+        tmp_path,
+        tmp_path / "out",
+        "test",
+        scenes=1,
+        editors=("copy",),
+        only=True,
+        classes="all",
+        duration_s=3.0,
+        examples=False,
+    )
+    remarks = " ".join(evaluate(request).remarks)
+    assert "1 of 4 backgrounds are shorter than the scenes" in remarks
+    assert re.search(r"targets of [12] and backgrounds of [23] source recordings", remarks)
+
+
+def test_anchors_stand_beside_every_editor_unless_told_otherwise(request_: Evaluation, tmp_path: Path) -> None:
+    request = replace(request_, out=tmp_path, editors=("repair",), studies=("decoy",), examples=False, only=False)
+    assert list(evaluate(request).editors) == ["input", "identity", "copy", "repair", "oracle", "real"]
+    assert list(evaluate(replace(request, only=True)).editors) == ["input", "repair"]
+
+
+def test_takes_that_studies_share_count_once(request_: Evaluation, tmp_path: Path) -> None:
+    request = replace(request_, out=tmp_path, editors=("repair",), studies=("anchors", "sloppy"), examples=False)
+    (check,) = (sentence for sentence, _ in evaluate(request).checks if sentence.startswith("repair"))
+    # Plain and overlap, delete and enhance, with exact boxes (asked by both) and with drawn ones.
+    assert "8 takes" in check
+
+
+def test_an_editor_with_nothing_to_do_is_an_error(request_: Evaluation, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="real can answer nothing of the studies swap"):
+        evaluate(replace(request_, out=tmp_path, editors=("real",), studies=("swap",)))
+
+
+def test_the_command_repeats_the_request(request_: Evaluation) -> None:
+    request = replace(request_, data=Path(), device="cpu", examples=False, audio=Path("far/clips"))
+    words = shlex.split(command_of(request))
+    arguments = build_parser().parse_args(words[1:])
+    assert (str(arguments.data), arguments.device, str(arguments.audio)) == (".", "cpu", "clips")
+    assert (arguments.duration, arguments.only, arguments.no_examples) == (3.0, True, True)
+    assert arguments.editor == list(request.editors)
+
+
+def test_two_checkpoints_of_one_name_stay_apart(request_: Evaluation, tmp_path: Path) -> None:
+    twins = tuple(str(write_tiny(tmp_path / f"m{seed}", ("mask",), seed)) for seed in range(2))
+    request = replace(request_, out=tmp_path / "out", editors=(*twins, twins[0]), studies=("decoy",), examples=False)
+    names = list(evaluate(request).editors)
+    assert len(names) == len(set(names)) == 3
+    assert all(re.fullmatch("tiny [0-9a-f]{8}", name) for name in names[1:])
+    assert list(evaluate(replace(request, editors=twins[:1])).editors) == ["input", "tiny"]
+
+
+def test_a_codec_alone_is_judged_as_a_codec(request_: Evaluation, tmp_path: Path) -> None:
+    codec = str(write_tiny(tmp_path / "c", ("codec",)))
+    request = replace(request_, out=tmp_path / "out", editors=(codec,), studies=("decoy",), examples=False)
+    with pytest.raises(InputError, match=r"tiny.*no part that edits"):
+        evaluate(request)
+    report = evaluate(replace(request, only=False))
+    assert list(report.editors) == ["input", "identity", "copy", "repair", "oracle", "real", "codec of tiny"]
+    assert any("only its codec is judged" in remark for remark in report.remarks)
+
+
+def test_a_checkpoint_that_saw_test_before_is_told(request_: Evaluation, tmp_path: Path) -> None:
+    model = str(write_tiny(tmp_path / "m", ("mask",)))
+    request = replace(request_, out=tmp_path / "out", split="test", editors=(model,), studies=("decoy",))
+    request = replace(request, examples=False)
+    said: list[str] = []
+    evaluate(request, say=said.append)
+    assert "before" not in " ".join(said)
+    evaluate(request, say=said.append)
+    date = (tmp_path / "out" / "test-use.log").read_text(encoding="utf-8")[:10]
+    assert f"tiny was used before on {date}" in " ".join(said)
+
+
+@pytest.mark.parametrize("name", ["pictures", "examples", "audio", "test-use.log"])
+def test_what_lies_in_the_way_is_named(request_: Evaluation, tmp_path: Path, name: str) -> None:
+    if name.endswith(".log"):
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).write_text("in the way", encoding="utf-8")
+    with pytest.raises(InputError, match=name) as caught:
+        evaluate(replace(request_, out=tmp_path, split="test", editors=("copy",)))
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"scenes": 0}, "at least one"),
+        ({"seed": -1}, "seed -1"),
+        ({"duration_s": 0.0}, "0 s"),
+        ({"duration_s": float("nan")}, "nan s"),
         ({"split": "tset"}, "train, valid, test"),
         ({"studies": ("swop",)}, "swop"),
         ({"editors": ("repare",)}, "repare"),

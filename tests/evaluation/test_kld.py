@@ -1,5 +1,6 @@
 """KLD equals its definition; only patches that changed are scored."""
 
+import hashlib
 from pathlib import Path
 from types import ModuleType
 
@@ -8,7 +9,8 @@ import pytest
 
 from recomposer_studio.errors import InputError
 from recomposer_studio.evaluation.kld import Kld, KldReference, divergence
-from recomposer_studio.evaluation.yamnet import LiteRtYamnet
+from recomposer_studio.evaluation.yamnet import InstalledYamnet, LiteRtYamnet, scorer_for
+from recomposer_studio.tagging.installation import install, yamnet_folder
 
 
 class ToyScorer:
@@ -106,6 +108,28 @@ def test_equals_the_shared_reference(reference: ModuleType, yamnet: LiteRtYamnet
         found = held.distance(signal, box, rate_hz)
         assert (found.target, found.nontarget) == pytest.approx(wanted, abs=1e-4)
         assert found.target > 0.01
+
+
+def test_the_name_tells_one_file_from_another(yamnet: LiteRtYamnet, shared: Path) -> None:
+    digest = hashlib.sha256((shared / "models" / "yamnet.tflite").read_bytes()).hexdigest()
+    assert digest[:16] in yamnet.name
+
+
+def test_the_installed_yamnet_is_taken_and_scores_alike(
+    yamnet: LiteRtYamnet, shared: Path, nothing_installed: Path
+) -> None:
+    assert scorer_for(None) is None
+    install(str(shared / "models" / "yamnet.tflite"), yamnet_folder(), lambda *_: None)
+    scorer = scorer_for(None)
+    assert isinstance(scorer, InstalledYamnet)
+    patches = np.random.default_rng(3).uniform(-0.3, 0.3, (3, 15600)).astype(np.float32)
+    patches[1] *= np.sin(np.arange(15600) * 0.2)
+    patches[2] = 0.0
+    # The published file computes its spectra otherwise, so the two only resemble each other; hence the names differ.
+    assert np.abs(scorer.scores(patches) - yamnet.scores(patches)).max() < 0.05
+    assert np.array_equal(scorer.scores(patches).argmax(axis=1), yamnet.scores(patches).argmax(axis=1))
+    assert isinstance(scorer_for(shared / "models" / "yamnet.tflite"), LiteRtYamnet)
+    assert scorer.name != yamnet.name
 
 
 def test_yamnet_knows_silence_and_a_sine(yamnet: LiteRtYamnet) -> None:

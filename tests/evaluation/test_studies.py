@@ -7,7 +7,7 @@ import pytest
 
 from recomposer_studio.evaluation.anchors import InputEditor, OracleEditor
 from recomposer_studio.evaluation.cases import Case, Sampler
-from recomposer_studio.evaluation.editors import EngineEditor, IdentityEditor
+from recomposer_studio.evaluation.editors import Editor, EngineEditor, IdentityEditor
 from recomposer_studio.evaluation.results import Results
 from recomposer_studio.evaluation.runner import run_cases
 from recomposer_studio.evaluation.studies import STUDIES, Study
@@ -29,7 +29,8 @@ def answered(cache: AudioCache, study: Study, folder: Path, kld: bool = True) ->
     """The tables of a study after input, repair, oracle and a model have answered one scene a row."""
     actions = frozenset({Action.DELETE, Action.ENHANCE, Action.INSERT})
     model = EngineEditor("listener", ListeningModel(), actions)
-    editors = tuple(filter(study.asks, (InputEditor(), IdentityEditor(), EngineEditor(), OracleEditor(), model)))
+    everybody: tuple[Editor, ...] = (InputEditor(), IdentityEditor(), EngineEditor(), OracleEditor(), model)
+    editors = tuple(editor for editor in everybody if study.asks(editor))
     scorer = SpectrumScorer() if kld else None
     results = Results(folder / "results.jsonl", scorer.name if scorer else None)
     cases = drawn(cache, study.name)

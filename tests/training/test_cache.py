@@ -102,3 +102,25 @@ def test_silence_around_an_event_is_trimmed() -> None:
     assert audible_span(sound, -50.0) == (800, 1600)
     sound[2000] = 0.5 * 10 ** (-45 / 20) * 160**0.5
     assert audible_span(sound, -50.0) == (800, 2080)
+
+
+def test_what_a_split_lacks_may_be_looked_past(tmp_path: Path) -> None:
+    rows = [r for r in write_library(tmp_path, 1, 1) if r["split"] != "test" or r["kind"] == "event"]
+    cache = AudioCache(load_manifest(write_table(tmp_path, rows)))
+    assert cache.usable("test").events
+    assert not cache.usable("test").backgrounds
+    with pytest.raises(InputError, match="no usable background"):
+        cache.split("test")
+
+
+def test_a_sounds_digest_follows_its_samples(tmp_path: Path) -> None:
+    rows = write_library(tmp_path, 1, 1)
+    key, other = rows[0]["path"], rows[1]["path"]
+    before = AudioCache(load_manifest(tmp_path)).split("train")
+    packed = AudioCache(load_manifest(tmp_path), tmp_path / "packs").split("train")
+    assert before.digest(key) == packed.digest(key) != before.digest(other)
+    # Half as loud: the packed steps stay, their value does not.
+    save(tmp_path / key, 0.5 * before.read(key), subtype="FLOAT")
+    after = AudioCache(load_manifest(tmp_path)).split("train")
+    assert after.digest(key) != before.digest(key)
+    assert after.digest(other) == before.digest(other)

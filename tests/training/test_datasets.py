@@ -1,6 +1,8 @@
 """AudioSet-strong tables and FSD50K-like folders give the same kind of library."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +110,7 @@ def test_the_kind_of_table_is_found_by_looking(fsd: Path, tiny_folder: Path) -> 
 
 
 @pytest.mark.parametrize("make", [lambda p: p, lambda p: p / "nothing.csv", lambda p: p / "nothing.tsv"])
-def test_nothing_there_is_one_clear_message(tmp_path: Path, make) -> None:
+def test_nothing_there_is_one_clear_message(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     with pytest.raises(InputError, match=str(tmp_path.name)):
         load_library(make(tmp_path))
 
@@ -118,3 +120,33 @@ def test_damaged_clip_information_is_named(fsd: Path, tmp_path: Path) -> None:
     (tmp_path / "dev_clips_info_FSD50K.json").write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match=r"dev_clips_info_FSD50K\.json: cannot be read"):
         load_fsd50k(tmp_path / "dev.csv", fsd / "FSD50K.dev_audio", class_names=NAMES)
+
+
+def test_fsd50ks_own_folders_are_found(fsd: Path, tmp_path: Path) -> None:
+    shutil.copytree(fsd / "FSD50K.dev_audio", tmp_path / "FSD50K.dev_audio")
+    for name in ("FSD50K.ground_truth", "FSD50K.metadata"):
+        (tmp_path / name).mkdir()
+    shutil.copy(fsd / "dev.csv", tmp_path / "FSD50K.ground_truth" / "dev.csv")
+    info = "dev_clips_info_FSD50K.json"
+    shutil.copy(fsd / info, tmp_path / "FSD50K.metadata" / info)
+    for path in (tmp_path, tmp_path / "FSD50K.ground_truth", tmp_path / "FSD50K.ground_truth" / "dev.csv"):
+        library = load_library(path)
+        assert library.events[0].source_id == "freesound:0"
+        assert library.events[0].licence == "CC-BY-SA"
+
+
+def test_all_strong_tables_of_a_folder_are_read(strong: Path, tmp_path: Path) -> None:
+    shutil.copytree(strong / "clips", tmp_path / "clips")
+    header, *rows = (strong / "strong.tsv").read_text(encoding="utf-8").splitlines()
+    for number, name in enumerate(("eval_strong.tsv", "train_strong.tsv")):
+        mine = [row for row in rows if row.startswith("video_0") == (number == 0)]
+        (tmp_path / name).write_text("\n".join([header, *mine]) + "\n", encoding="utf-8")
+    (tmp_path / "names.tsv").write_text("mid\tname\n", encoding="utf-8")
+    assert {e.source_id for e in load_library(tmp_path).events} == {"video_0", "video_1", "video_2"}
+
+
+def test_several_other_tables_are_not_guessed_among(tmp_path: Path) -> None:
+    for name in ("a.tsv", "b.tsv"):
+        (tmp_path / name).write_text("x\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"a\.tsv, b\.tsv"):
+        load_library(tmp_path)
