@@ -65,7 +65,9 @@ def main() -> None:
                 peak = tracemalloc.get_traced_memory()[1] / 1e6
                 tracemalloc.stop()
             base = base or took
-            print(f"repair, 1 s box in {minutes:g} min of stereo: {took:.0f} ms (x{took / base:.2f}), peak {peak:.0f} MB")
+            print(
+                f"repair, 1 s box in {minutes:g} min of stereo: {took:.0f} ms (x{took / base:.2f}), peak {peak:.0f} MB"
+            )
         with Source.open(Path(folder) / "0.5.wav") as source:
             took = median_ms(source, roll("delete", 10), None, Renderer.REPAIR, repeats)
             print(f"repair, ten such boxes: {took:.0f} ms (x{took / base:.2f})")

@@ -110,6 +110,7 @@ class TorchGenerator:
             self._vector(request.event),
             np.array(others, np.float32).reshape(len(others), EVENT_VECTOR),
             request.others_active,
+            self._mask.config.scale(request.event.action),
         )
 
     def sound(self, request: SoundRequest) -> NDArray[np.float32]:

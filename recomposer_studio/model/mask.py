@@ -18,15 +18,18 @@ from recomposer_studio.errors import InputError
 from recomposer_studio.model.checkpoint import Checkpoint, dataclass_from_json, fill
 from recomposer_studio.model.conditioning import Conditioning
 from recomposer_studio.model.encoder import EncoderConfig, SceneEncoder
+from recomposer_studio.roll.event import Action
 
 PLANES = 4
 """Values per band and frame in the input."""
 MASK_FEATURES = PLANES * BANDS + 2
 """Input features per frame: the planes, then the activity of the event asked about and that of the others."""
-LOWEST, HIGHEST = 3e-3, 1.0 - 1e-4
-"""Repair shares are clipped to this range: a logit must be finite. Enhance by 16 dB turns the lower bound into 0.5 dB, Delete stops at
--40 dB where nothing is corrected."""
+LOWEST, HIGHEST = 1e-3, 1.0 - 1e-10
+"""Repair shares are clipped to this range, in double precision: a logit must be finite. Enhance by 16 dB turns the lower bound into 0.2 dB; the
+upper one is -100 dB, because the rest of a loud event must not stand out of a background that is silent in its upper bands."""
 
+_UNSURE, _SURE = 3e-3, 1.0 - 1e-4
+"""Shares beyond these look alike to the network."""
 _ENOUGH_FRAMES = 10
 _LEAST_SPREAD = 0.3
 _FloatArray = NDArray[np.float64]
@@ -57,9 +60,9 @@ def surroundings(active: _BoolArray, others_active: _BoolArray, busy: _BoolArray
     return np.ones(len(active), np.bool_)
 
 
-def clipped(repair: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Spectral repair's share as the mask head takes it: float32 between `LOWEST` and `HIGHEST`."""
-    return np.clip(repair, LOWEST, HIGHEST).astype(np.float32)
+def clipped(repair: _FloatArray) -> _FloatArray:
+    """Spectral repair's share as the mask head takes it: between `LOWEST` and `HIGHEST`."""
+    return np.clip(repair, LOWEST, HIGHEST)
 
 
 def mask_features(
@@ -91,7 +94,7 @@ def mask_features(
     around = log_power[:, surroundings(active, others_active, busy, hop_s)]
     mean = around.mean(axis=1, keepdims=True)
     spread = np.maximum(around.std(axis=1, keepdims=True), _LEAST_SPREAD)
-    share = clipped(repair).astype(np.float64)
+    share = np.clip(repair, _UNSURE, _SURE)
     excess = log_power - mean
     planes = (
         np.clip((log_power - mean.mean()) / 3.0, -5.0, 5.0),
@@ -109,9 +112,16 @@ class MaskConfig:
 
     Attributes:
         encoder: the scene encoder; it takes `MASK_FEATURES`.
+        delete_scale: factor on the correction for Delete and Keep, chosen on validation scenes: where a network hedges between
+            an event alone and one among others, half a correction keeps what repair takes rightly.
     """
 
     encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(features=MASK_FEATURES))
+    delete_scale: float = 1.0
+
+    def scale(self, action: Action) -> float:
+        """Factor on the correction for an event of this action."""
+        return 1.0 if action is Action.ENHANCE else self.delete_scale
 
 
 class MaskNet(nn.Module):
@@ -128,23 +138,26 @@ class MaskNet(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 
-    def forward(self, features: Tensor, repair: Tensor, query: Tensor, others: Tensor, others_active: Tensor) -> Tensor:
+    def forward(
+        self, features: Tensor, repair: Tensor, query: Tensor, others: Tensor, others_active: Tensor, scale: float = 1.0
+    ) -> Tensor:
         """The share of the event asked about.
 
         Args:
             features: `mask_features` of the windows, (batch, 258, frames).
-            repair: spectral repair's share, `clipped`, (batch, bands, frames).
+            repair: spectral repair's share, `clipped`, (batch, bands, frames) float64.
             query: vectors of the events asked about, (batch, 128).
             others: vectors of the other events, (batch, events, 128).
             others_active: their activity, (batch, events, frames).
+            scale: factor on the correction.
 
         Returns:
-            (batch, bands, frames) float32 in [0, 1]; exactly 0 outside the box.
+            (batch, bands, frames) float64 in [0, 1]; exactly 0 outside the box.
         """
         active = features[:, PLANES * BANDS]
         roll = self.conditioning(query, active, others, others_active)
         correction = self.leave(self.encoder(features, roll).transpose(1, 2)).transpose(1, 2)
-        return corrected(repair, correction.float()) * active[:, None, :]
+        return corrected(repair, scale * correction.double()) * active[:, None, :]
 
 
 def corrected(repair: Tensor, correction: Tensor) -> Tensor:
@@ -170,10 +183,11 @@ def build_mask(checkpoint: Checkpoint) -> MaskNet:
 def predict_share(
     net: MaskNet,
     features: NDArray[np.float32],
-    repair: NDArray[np.floating],
+    repair: _FloatArray,
     query: NDArray[np.float32],
     others: NDArray[np.float32],
     others_active: _BoolArray,
+    scale: float = 1.0,
 ) -> _FloatArray:
     """One event in one channel, alone and on one thread: the same bytes in any company.
 
@@ -184,6 +198,7 @@ def predict_share(
         query: vector of the event, (128,).
         others: vectors of the other events, (events, 128).
         others_active: their activity, (events, frames).
+        scale: factor on the correction, `MaskConfig.scale`.
 
     Returns:
         (bands, frames) in [0, 1], zero outside the box.
@@ -191,5 +206,5 @@ def predict_share(
     arrays = (features, clipped(repair), query, others, others_active.astype(np.float32))
     with one_thread():
         device = next(net.parameters()).device
-        share = net(*(torch.from_numpy(np.ascontiguousarray(a))[None].to(device) for a in arrays))[0]
-    return share.cpu().numpy().astype(np.float64)
+        share = net(*(torch.from_numpy(np.ascontiguousarray(a))[None].to(device) for a in arrays), scale)[0]
+    return share.cpu().numpy()

@@ -35,7 +35,11 @@ def read_roll(path: Path | str) -> EventRoll:
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check the path of the roll") from None
     except (OSError, ValueError) as error:
-        reason = "it is a folder" if isinstance(error, IsADirectoryError) else getattr(error, "strerror", None) or "the path is not valid"
+        reason = (
+            "it is a folder"
+            if isinstance(error, IsADirectoryError)
+            else getattr(error, "strerror", None) or "the path is not valid"
+        )
         raise InputError(f"{path}: the roll cannot be read ({reason}); choose a readable roll file") from None
     return parse_roll(data, str(path))
 

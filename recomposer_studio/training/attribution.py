@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection
 from pathlib import Path
 
-from recomposer_studio.training.manifest import Library, read_table
+from recomposer_studio.training.cache import SplitAudio
+from recomposer_studio.training.manifest import read_table
 
 _LICENCES = {
     "CC-BY-3.0": "https://creativecommons.org/licenses/by/3.0/",
@@ -17,10 +18,9 @@ _LICENCES = {
 _FREESOUND = "freesound:"
 
 
-def used_files(library: Library, split: str = "train") -> frozenset[str]:
-    """Keys of the recordings of a split, events and backgrounds."""
-    part = library.of_split(split)
-    return frozenset(event.key for event in part.events) | frozenset(layer.key for layer in part.backgrounds)
+def used_files(audio: SplitAudio) -> frozenset[str]:
+    """Keys of the recordings of a split that could be decoded, events and backgrounds."""
+    return frozenset(event.key for event in audio.events) | frozenset(layer.key for layer in audio.backgrounds)
 
 
 def attribution_page(manifest: Path, used: Collection[str]) -> str:

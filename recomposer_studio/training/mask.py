@@ -24,6 +24,7 @@ from recomposer_studio.errors import InputError
 from recomposer_studio.model.checkpoint import load_checkpoint, write_facts, write_part
 from recomposer_studio.model.conditioning import TextVectors
 from recomposer_studio.model.mask import MaskConfig, MaskNet, build_mask, predict_share
+from recomposer_studio.roll.event import Action
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.training.attribution import attribution_page, used_files
 from recomposer_studio.training.cache import AudioCache
@@ -160,7 +161,7 @@ class Validation:
         return out
 
 
-def by_repair(example: MaskExample) -> NDArray[np.float32]:
+def by_repair(example: MaskExample) -> NDArray[np.floating]:
     """Spectral repair's share."""
     return example.repair * example.active
 
@@ -175,7 +176,8 @@ def by_net(net: MaskNet) -> Callable[[MaskExample], NDArray[np.floating]]:
 
     def share(example: MaskExample) -> NDArray[np.floating]:
         active = example.others_active > 0
-        return predict_share(net, example.features, example.repair, example.query, example.others, active)
+        scale = net.config.scale(Action.ENHANCE if example.gain > 0 else Action.DELETE)
+        return predict_share(net, example.features, example.repair, example.query, example.others, active, scale)
 
     return share
 
@@ -237,7 +239,7 @@ def train_mask(options: MaskTraining, report: Callable[[str], None] = print) -> 
     write_part(options.out, "mask", asdict(options.config), average.values)
     vectors = (data_folder("resources") / "text_vectors.npz").read_bytes()
     write_facts(options.out, classes=classes, text_vectors=hashlib.sha256(vectors).hexdigest())
-    page = attribution_page(options.data, used_files(library))
+    page = attribution_page(options.data, used_files(cache.split("train")))
     (options.out / "ATTRIBUTION.md").write_text(page, encoding="utf-8")
     return ratios
 
@@ -256,7 +258,7 @@ def training_step(
     net.train()
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
         share = net(batch.features, batch.repair, batch.query, batch.others, batch.others_active)
-    loss, nepers = mask_loss(share.float(), batch)
+    loss, nepers = mask_loss(share, batch)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(net.parameters(), _CLIP)

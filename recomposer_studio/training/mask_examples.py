@@ -53,7 +53,7 @@ class MaskExample:
 
     Attributes:
         features: `mask_features`, (258, frames).
-        repair: clipped share of spectral repair, (bands, frames).
+        repair: clipped share of spectral repair, (bands, frames) float64.
         query: vector of the event asked about, (128,).
         others: vectors of the other events of its group, (events, 128).
         others_active: their activity, (events, frames).
@@ -65,7 +65,7 @@ class MaskExample:
     """
 
     features: _Float32Array
-    repair: _Float32Array
+    repair: _FloatArray
     query: _Float32Array
     others: _Float32Array
     others_active: _Float32Array
@@ -118,7 +118,7 @@ def collate(examples: Sequence[MaskExample]) -> MaskBatch:
     """Stacks examples of one length; companies are filled up with inactive events."""
 
     def stacked(name: str) -> Tensor:
-        return torch.from_numpy(np.stack([getattr(e, name) for e in examples]).astype(np.float32, copy=False))
+        return torch.from_numpy(np.stack([getattr(e, name) for e in examples]))
 
     most = max(1, *(len(e.others) for e in examples))
     others = np.zeros((len(examples), most, EVENT_VECTOR), np.float32)
@@ -132,7 +132,7 @@ def collate(examples: Sequence[MaskExample]) -> MaskBatch:
         stacked("query"),
         torch.from_numpy(others),
         torch.from_numpy(others_active),
-        stacked("active"),
+        stacked("active").float(),
         stacked("mixture"),
         stacked("target"),
         stacked("rest"),

@@ -3,7 +3,7 @@
 import hashlib
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,12 @@ from recomposer_studio.audio.bands import BANDS
 from recomposer_studio.editing.generator import Generator, MaskRequest, SoundRequest
 from recomposer_studio.editing.repair import repair_share
 from recomposer_studio.errors import Cancelled, InputError
+from recomposer_studio.model.checkpoint import write_part
 from recomposer_studio.model.generator import TorchGenerator, load_generator
+from recomposer_studio.model.mask import clipped
 from recomposer_studio.project.recipe import Decoding
 from recomposer_studio.roll.event import Action, Event
-from tests.model.tiny import write_tiny
+from tests.model.tiny import TINY_MASK, random_mask, write_tiny
 
 _FRAMES = 200
 
@@ -130,6 +132,15 @@ def test_a_fresh_process_gives_the_same_bytes(generator: TorchGenerator, folder:
     )
     mine = hashlib.sha256(generator.share(_request()).tobytes() + generator.sound(_sound()).tobytes())
     assert done.stdout.strip() == mine.hexdigest()
+
+
+def test_the_scale_of_delete_reaches_delete_alone(tmp_path: Path) -> None:
+    whole = load_generator(write_tiny(tmp_path / "whole", ("mask",)), "cpu")
+    write_part(tmp_path / "none", "mask", asdict(replace(TINY_MASK, delete_scale=0.0)), random_mask(0).state_dict())
+    none = load_generator(tmp_path / "none", "cpu")
+    request, enhance = _request(), _request(_event(action=Action.ENHANCE))
+    np.testing.assert_array_equal(none.share(enhance), whole.share(enhance))
+    np.testing.assert_array_equal(none.share(request), np.where(request.active, clipped(request.repair), 0.0))
 
 
 def test_a_sound_has_its_length_and_peak_and_follows_its_seed(generator: TorchGenerator) -> None:

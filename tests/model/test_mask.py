@@ -25,6 +25,7 @@ from recomposer_studio.model.mask import (
     predict_share,
     surroundings,
 )
+from recomposer_studio.roll.event import Action
 from tests.model.tiny import TINY_MASK, random_mask
 
 _HOP_S = 0.01
@@ -80,14 +81,14 @@ def test_trained_it_differs_and_stays_a_share_of_the_box_alone() -> None:
 @given(share=st.floats(0.0, 1.0), correction=st.floats(-30.0, 30.0))
 def test_a_correction_adds_to_the_logit(share: float, correction: float) -> None:
     start = float(clipped(np.array([share]))[0])
-    out = float(corrected(torch.tensor([start]), torch.tensor([correction])))
+    out = float(corrected(torch.tensor([start], dtype=torch.float64), torch.tensor([correction])))
     odds = start / (1.0 - start) * np.exp(correction)
     assert abs(out - odds / (1.0 + odds)) < 1e-5
     assert 0.0 <= out <= 1.0
 
 
 def test_clipped_keeps_what_lies_between() -> None:
-    np.testing.assert_array_equal(clipped(np.array([0.0, 0.5, 1.0])), np.array([LOWEST, 0.5, HIGHEST], np.float32))
+    np.testing.assert_array_equal(clipped(np.array([0.0, 0.5, 1.0])), [LOWEST, 0.5, HIGHEST])
 
 
 def test_features_have_their_places_and_are_finite_in_silence() -> None:
@@ -159,6 +160,24 @@ def test_the_question_and_the_company_matter() -> None:
     assert not np.array_equal(alone, with_bell)
     silent_company = predict_share(net, features, share, dog, bell[None], np.zeros_like(here))
     np.testing.assert_allclose(alone, silent_company, atol=1e-6)
+
+
+def test_a_scaled_correction_lies_between_repair_and_the_network() -> None:
+    net = random_mask(1)
+    power, active = _window()
+    share = repair_share(power, active, np.zeros(_FRAMES, np.bool_), _HOP_S)
+    company, none = np.zeros((0, _FRAMES), np.bool_), np.zeros((0, EVENT_VECTOR), np.float32)
+    query = np.ones(EVENT_VECTOR, np.float32)
+    no, half, whole = (
+        predict_share(net, _features(power, active), share, query, none, company, scale) for scale in (0.0, 0.5, 1.0)
+    )
+    np.testing.assert_array_equal(no, np.where(active, clipped(share), 0.0))
+    assert ((half - no) * (whole - half) >= -1e-6).all() and not np.array_equal(half, whole)
+
+
+def test_delete_and_keep_have_a_scale_of_their_own() -> None:
+    config = replace(TINY_MASK, delete_scale=0.5)
+    assert [config.scale(action) for action in (Action.DELETE, Action.KEEP, Action.ENHANCE)] == [0.5, 0.5, 1.0]
 
 
 def test_a_change_far_from_a_frame_does_not_reach_it() -> None:

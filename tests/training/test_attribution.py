@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from recomposer_studio.training.attribution import attribution_page, used_files
+from recomposer_studio.training.cache import AudioCache
 from recomposer_studio.training.manifest import load_manifest
-from tests.training.tiny_library import COLUMNS, row, write_library, write_table
+from tests.training.tiny_library import COLUMNS, row, save, write_library, write_table
 
 
 def test_only_used_recordings_are_credited_each_once(tmp_path: Path) -> None:
@@ -23,10 +26,12 @@ def test_only_used_recordings_are_credited_each_once(tmp_path: Path) -> None:
     assert page.count("freesound.org/s/12") == 1 and "99" not in page
 
 
-def test_used_files_are_those_of_a_split(tmp_path: Path) -> None:
+def test_used_files_are_the_usable_ones_of_a_split(tmp_path: Path) -> None:
     rows = write_library(tmp_path)
-    library = load_manifest(tmp_path)
-    expected = {r["path"] for r in rows if r["split"] == "train"}
-    assert used_files(library) == expected
-    page = attribution_page(tmp_path, used_files(library))
+    silent = next(r["path"] for r in rows if r["split"] == "train" and r["kind"] == "event")
+    save(tmp_path / silent, np.zeros(20000))
+    used = used_files(AudioCache(load_manifest(tmp_path)).split("train"))
+    expected = {r["path"] for r in rows if r["split"] == "train"} - {silent}
+    assert used == expected
+    page = attribution_page(tmp_path, used)
     assert f"{len(expected)} excerpts" in page

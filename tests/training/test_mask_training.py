@@ -199,7 +199,9 @@ def test_a_crop_holds_the_box_or_lies_in_it(first: int, length: int, frames: int
     active[first : first + length] = True
     count = np.arange(296, dtype=np.float32)
     plane = np.broadcast_to(count, (BANDS, 296))
-    example = MaskExample(plane, plane, count, count[None][:0], plane[:0], active, plane, plane, plane, 1.0)
+    example = MaskExample(
+        plane, plane.astype(np.float64), count, count[None][:0], plane[:0], active, plane, plane, plane, 1.0
+    )
     crop = cropped(example, frames, np.random.default_rng(seed))
     assert crop.active.shape == (frames,) and crop.features.shape == (BANDS, frames)
     assert crop.active.sum() == min(frames, active.sum())
