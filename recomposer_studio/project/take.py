@@ -27,6 +27,8 @@ class Layer:
         seed: the event's seed.
         note: a sentence for the person when something did not go as asked, else empty.
         found_db: level of the event found in the base over its background, None for Insert or when nothing was found.
+        recipe: what it was rendered with where that differs from the take's recipe (a layer taken over from another take), else None.
+        model: likewise the model, else empty.
     """
 
     event: Event
@@ -39,6 +41,8 @@ class Layer:
     seed: int
     note: str = ""
     found_db: float | None = None
+    recipe: Recipe | None = None
+    model: str = ""
 
 
 @dataclass(frozen=True)

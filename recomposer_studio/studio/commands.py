@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtGui import QUndoCommand
 
 if TYPE_CHECKING:
-    from recomposer_studio.studio.document import Document, State
+    from recomposer_studio.project.state import State
+    from recomposer_studio.studio.document import Document
 
 
 class Change(QUndoCommand):

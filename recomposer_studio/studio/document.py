@@ -1,8 +1,7 @@
 """What is open: the recording, its roll, the takes; every change is one undoable step. No widgets here."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -10,7 +9,7 @@ from PySide6.QtGui import QUndoStack
 
 from recomposer_studio.audio.atomic import atomic_path
 from recomposer_studio.audio.source import Source
-from recomposer_studio.project.take import Take
+from recomposer_studio.project.state import State, TakeEntry
 from recomposer_studio.roll.event import Event, EventRoll
 from recomposer_studio.roll.file import check_fits, format_roll, read_roll
 from recomposer_studio.studio.commands import Change
@@ -18,39 +17,6 @@ from recomposer_studio.studio.verbs import Area
 
 ORIGINAL = 0
 """What is heard: 0 is the recording, 1, 2, ... are the takes by their place in the list."""
-
-
-@dataclass(frozen=True)
-class TakeEntry:
-    """A take in the list.
-
-    Attributes:
-        id: unique in the session.
-        name: what the person calls it.
-        take: the rendered edit with its present mix.
-        note: the person's words.
-        made: when it was rendered.
-        render_s: how long that took.
-        left_out: sentences on rows that could not be rendered.
-        preview: whether the model's version is still to come.
-    """
-
-    id: int
-    name: str
-    take: Take
-    note: str = ""
-    made: datetime = field(default_factory=datetime.now)
-    render_s: float = 0.0
-    left_out: tuple[str, ...] = ()
-    preview: bool = False
-
-
-@dataclass(frozen=True)
-class State:
-    """All that undo and redo move between."""
-
-    roll: EventRoll = field(default_factory=EventRoll)
-    takes: tuple[TakeEntry, ...] = ()
 
 
 class Document(QObject):
@@ -218,7 +184,7 @@ class Document(QObject):
         roll = self.roll
         if any(event.id == event_id for event in roll.events):
             roll = roll.with_event(replace(roll.event(event_id), **fields))  # type: ignore[arg-type]
-        self.change(text, State(roll, takes), merge)
+        self.change(text, replace(self.state, roll=roll, takes=takes), merge)
 
     # --- what is looked at and heard ---------------------------------------------------------------------------------
 

@@ -9,10 +9,11 @@ from recomposer_studio.errors import InputError
 from recomposer_studio.model import catalogue
 from recomposer_studio.model.catalogue import Checkpoint
 from recomposer_studio.project.recipe import Recipe
+from recomposer_studio.project.state import TakeEntry
 from recomposer_studio.project.take import Take
 from recomposer_studio.roll.event import EventRoll
 from recomposer_studio.roll.file import check_fits
-from recomposer_studio.studio.document import Document, TakeEntry
+from recomposer_studio.studio.document import Document
 from recomposer_studio.studio.jobs import ModelKeeper, Render
 from recomposer_studio.studio.plan import plan
 

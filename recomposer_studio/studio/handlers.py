@@ -21,10 +21,11 @@ from PySide6.QtWidgets import (
 )
 
 from recomposer_studio import __version__
+from recomposer_studio.project.state import TakeEntry
 from recomposer_studio.roll.event import Action, EventRoll
 from recomposer_studio.roll.file import format_roll
 from recomposer_studio.studio.actions import keys_as_html
-from recomposer_studio.studio.document import ORIGINAL, TakeEntry
+from recomposer_studio.studio.document import ORIGINAL
 from recomposer_studio.studio.verbs import Area
 from recomposer_studio.studio.views.export_dialog import ExportDialog
 

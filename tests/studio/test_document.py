@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from recomposer_studio.editing.engine import Engine
 from recomposer_studio.errors import InputError
 from recomposer_studio.project.recipe import Recipe
+from recomposer_studio.project.state import TakeEntry
 from recomposer_studio.roll.event import EventRoll
 from recomposer_studio.roll.file import format_roll
-from recomposer_studio.studio.document import Document, TakeEntry
+from recomposer_studio.studio.document import Document
 from recomposer_studio.studio.verbs import Area
 from tests.editing.scenes import event, roll
 

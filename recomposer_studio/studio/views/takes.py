@@ -21,9 +21,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from recomposer_studio.project.state import TakeEntry
 from recomposer_studio.project.take import Layer
 from recomposer_studio.roll.event import Action
-from recomposer_studio.studio.document import Document, TakeEntry
+from recomposer_studio.studio.document import Document
 from recomposer_studio.studio.theme import ACTION_SIGNS
 
 _LEAST_GAIN_DB, _MOST_GAIN_DB = -24, 24
