@@ -18,6 +18,7 @@ from recomposer_studio.errors import InputError
 from recomposer_studio.model.checkpoint import Checkpoint, dataclass_from_json, fill
 from recomposer_studio.model.conditioning import Conditioning
 from recomposer_studio.model.encoder import EncoderConfig, SceneEncoder
+from recomposer_studio.model.refiner import Refiner, RefinerConfig
 from recomposer_studio.roll.event import Action
 
 PLANES = 4
@@ -111,12 +112,14 @@ class MaskConfig:
     """Shape of a `MaskNet`.
 
     Attributes:
-        encoder: the scene encoder; it takes `MASK_FEATURES`.
+        encoder: the scene encoder; it takes `MASK_FEATURES`. Without dropout: the network learns its training scenes too little, not too well.
+        refiner: the convolutions over bands and frames after it; checkpoints of the first kind have none.
         delete_scale: factor on the correction for Delete and Keep, chosen on validation scenes: where a network hedges between
             an event alone and one among others, half a correction keeps what repair takes rightly.
     """
 
-    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(features=MASK_FEATURES))
+    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(features=MASK_FEATURES, dropout=0.0))
+    refiner: RefinerConfig = field(default_factory=RefinerConfig.none)
     delete_scale: float = 1.0
 
     def scale(self, action: Action) -> float:
@@ -137,6 +140,7 @@ class MaskNet(nn.Module):
         self.leave = nn.Linear(width, BANDS)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
+        self.refiner = Refiner(config.refiner, PLANES + 2, width) if config.refiner.channels else None
 
     def forward(
         self, features: Tensor, repair: Tensor, query: Tensor, others: Tensor, others_active: Tensor, scale: float = 1.0
@@ -156,7 +160,13 @@ class MaskNet(nn.Module):
         """
         active = features[:, PLANES * BANDS]
         roll = self.conditioning(query, active, others, others_active)
-        correction = self.leave(self.encoder(features, roll).transpose(1, 2)).transpose(1, 2)
+        state = self.encoder(features, roll).transpose(1, 2)
+        correction = self.leave(state).transpose(1, 2)
+        if self.refiner is not None:
+            planes, activity = features.split([PLANES * BANDS, 2], dim=1)
+            planes = planes.unflatten(1, (PLANES, BANDS))
+            activity = activity[:, :, None, :].expand(-1, -1, BANDS, -1)
+            correction = correction + self.refiner(torch.cat([planes, activity], dim=1), state, correction)
         return corrected(repair, scale * correction.double()) * active[:, None, :]
 
 

@@ -21,13 +21,14 @@ from recomposer_studio.errors import InputError
 from recomposer_studio.training.manifest import BackgroundFile, EventFile, Library, Skips
 
 RATE_HZ = 32000
+BLOCK_FRAMES = 160
+"""Samples of the blocks that `audible_span` looks at: 5 ms."""
 
 _FORMAT_VERSION = 1
 _SILENT_PEAK = 1e-4
 _FULL_SCALE = 0.99
 _CLIPPED_SHARE = 1e-3
 _TRIM_DB = -50.0
-_BLOCK = 160
 _MIN_EVENT_S, _MIN_BACKGROUND_S = 0.05, 1.0
 
 
@@ -110,6 +111,11 @@ class AudioCache:
         self._folder = None if folder is None else Path(folder)
         self._progress = progress
         self._splits: dict[str, SplitAudio] = {}
+
+    @property
+    def folder(self) -> Path | None:
+        """Where packed splits are kept, or None."""
+        return self._folder
 
     def split(self, name: str) -> SplitAudio:
         """The decoded recordings of a split that scenes can be composed of.
@@ -261,9 +267,9 @@ def audible_span(sound: np.ndarray, floor_db: float) -> tuple[int, int]:
         sound: samples (frames,) at 32 kHz.
         floor_db: negative level in dB.
     """
-    blocks = -(-len(sound) // _BLOCK)
-    padded = np.zeros(blocks * _BLOCK, np.float32)
+    blocks = -(-len(sound) // BLOCK_FRAMES)
+    padded = np.zeros(blocks * BLOCK_FRAMES, np.float32)
     padded[: len(sound)] = sound
-    power = np.einsum("ij,ij->i", padded.reshape(blocks, _BLOCK), padded.reshape(blocks, _BLOCK))
+    power = np.einsum("ij,ij->i", padded.reshape(blocks, BLOCK_FRAMES), padded.reshape(blocks, BLOCK_FRAMES))
     loud = np.flatnonzero(power >= power.max() * 10.0 ** (floor_db / 10.0))
-    return int(loud[0]) * _BLOCK, min(len(sound), (int(loud[-1]) + 1) * _BLOCK)
+    return int(loud[0]) * BLOCK_FRAMES, min(len(sound), (int(loud[-1]) + 1) * BLOCK_FRAMES)

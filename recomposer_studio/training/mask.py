@@ -5,11 +5,9 @@ leave, inside the box. A little cross-entropy on the event's ideal ratio keeps t
 """
 
 import hashlib
-import json
-import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Mapping
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,26 +17,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from recomposer_studio.audio.bands import BandGrid
+from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.data import data_folder
+from recomposer_studio.editing.regions import Window
 from recomposer_studio.errors import InputError
 from recomposer_studio.model.checkpoint import load_checkpoint, write_facts, write_part
 from recomposer_studio.model.conditioning import TextVectors
 from recomposer_studio.model.mask import MaskConfig, MaskNet, build_mask, predict_share
+from recomposer_studio.model.refiner import RefinerConfig
 from recomposer_studio.roll.event import Action
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.training.attribution import attribution_page, used_files
 from recomposer_studio.training.cache import AudioCache
+from recomposer_studio.training.crew import Crew
+from recomposer_studio.training.curves import Curves
 from recomposer_studio.training.manifest import load_manifest, trained_classes
-from recomposer_studio.training.mask_examples import (
-    ExamplePool,
-    MaskBatch,
-    MaskExample,
-    RememberedTexts,
-    evaluation_example,
-)
-from recomposer_studio.training.pace import Average, Pace, load_run, save_run
+from recomposer_studio.training.mask_examples import MaskBatch, MaskExample, RememberedTexts, evaluation_example
+from recomposer_studio.training.mask_stream import ExampleStream
+from recomposer_studio.training.run import Run, hidden_matrices
 from recomposer_studio.training.scene_spec import Kind, SceneOptions
-from recomposer_studio.training.scenes import draw_scene
+from recomposer_studio.training.scenes import Scene, draw_scene
 
 FLOOR = 1e-10
 """Band power under which differences do not count, as the metric's floor of 1e-3 on unnormalised magnitudes: about 55 dB below the
@@ -49,8 +48,6 @@ VALID_ACTIONS = ("delete", "enhance")
 _RATIO_WEIGHT = 0.2
 _BETAS = (0.9, 0.95)
 _DECAY = 0.01
-_CLIP = 1.0
-_AHEAD = 3
 
 
 @dataclass(frozen=True)
@@ -73,6 +70,8 @@ class MaskTraining:
         valid_every_s: seconds between validations.
         precision: of the linear layers in training; bfloat16 halves their time on processors that have it. Weights stay float32.
         cache: folder that keeps decoded recordings between runs, or None.
+        device: `cpu`, `cuda` or `auto`.
+        drawers: processes that draw scenes beside the network; 0 draws in a thread.
         config: the network.
     """
 
@@ -83,15 +82,17 @@ class MaskTraining:
     seed: int = 0
     share_alike: bool = False
     batch: int = 16
-    fresh: int = 5
+    fresh: int = 6
     start: Path | None = None
-    peak_rate: float = 1e-3
+    peak_rate: float = 7e-4
     average: float = 0.998
     valid_scenes: int = 24
     valid_every_s: float = 300.0
     precision: Literal["float32", "bfloat16"] = "float32"
     cache: Path | None = None
-    config: MaskConfig = field(default_factory=MaskConfig)
+    device: str = "cpu"
+    drawers: int = 0
+    config: MaskConfig = field(default_factory=lambda: MaskConfig(refiner=RefinerConfig()))
 
 
 def outcome(share: Tensor, mixture: Tensor, gain: Tensor) -> Tensor:
@@ -99,12 +100,13 @@ def outcome(share: Tensor, mixture: Tensor, gain: Tensor) -> Tensor:
     return (1.0 - share + gain[:, None, None].square() * share) * mixture
 
 
-def mask_loss(share: Tensor, batch: MaskBatch) -> tuple[Tensor, Tensor]:
+def mask_loss(share: Tensor, batch: MaskBatch, crew: Crew | None = None) -> tuple[Tensor, Tensor]:
     """The loss, and the distance in nepers alone.
 
     Args:
         share: the network's answer, (batch, bands, frames).
         batch: what it was asked.
+        crew: processes whose boxes count together: the mean over them is the loss of all their batches in one.
 
     Returns:
         Two scalars, means over the frames of all boxes and over bands.
@@ -115,7 +117,8 @@ def mask_loss(share: Tensor, batch: MaskBatch) -> tuple[Tensor, Tensor]:
     safe = share.clamp(1e-5, 1.0 - 1e-5)
     ratio = -(ideal * torch.log(safe) + (1.0 - ideal) * torch.log1p(-safe))
     weight = batch.active[:, None, :].expand_as(share)
-    total = weight.sum().clamp(min=1.0)
+    total = weight.sum() if crew is None else crew.mean(weight.sum())
+    total = total.clamp(min=1.0)
     nepers = (distance * weight).sum() / total
     return nepers + _RATIO_WEIGHT * (ratio * weight).sum() / total, nepers
 
@@ -129,9 +132,15 @@ def band_distance(share: NDArray[np.floating], example: MaskExample) -> float:
 
 @dataclass(frozen=True)
 class Validation:
-    """Fixed validation scenes: (kind, action) -> one example per scene."""
+    """Fixed validation scenes.
+
+    Attributes:
+        examples: (kind, action) -> one example per scene.
+        shown: name, scene and example of the first one of each, for pictures and sounds.
+    """
 
     examples: Mapping[tuple[str, str], tuple[MaskExample, ...]]
+    shown: tuple[tuple[str, Scene, MaskExample], ...] = ()
 
     @staticmethod
     def draw(
@@ -140,16 +149,14 @@ class Validation:
         """Plain and overlap scenes of Delete and Enhance from the valid split, targets of the trained classes."""
         heard = {event.class_name for event in cache.split("valid").events}
         options = SceneOptions(classes=tuple(name for name in classes if name in heard) or None)
-        return Validation(
-            {
-                (kind, action): tuple(
-                    evaluation_example(draw_scene(cache, "valid", seed + n, kind, action, 10.0, options), texts)
-                    for n in range(scenes)
-                )
-                for kind in VALID_KINDS
-                for action in VALID_ACTIONS
-            }
-        )
+        examples: dict[tuple[str, str], tuple[MaskExample, ...]] = {}
+        shown = []
+        for kind in VALID_KINDS:
+            for action in VALID_ACTIONS:
+                drawn = [draw_scene(cache, "valid", seed + n, kind, action, 10.0, options) for n in range(scenes)]
+                examples[kind, action] = tuple(evaluation_example(scene, texts) for scene in drawn)
+                shown.append((f"{kind} {action}", drawn[0], examples[kind, action][0]))
+        return Validation(examples, tuple(shown))
 
     def ratios(self, share: Callable[[MaskExample], NDArray[np.floating]]) -> dict[str, float]:
         """Distance after the edit by the distance of the input, summed over scenes; by "kind action"."""
@@ -185,119 +192,160 @@ def by_net(net: MaskNet) -> Callable[[MaskExample], NDArray[np.floating]]:
 def train_mask(options: MaskTraining, report: Callable[[str], None] = print) -> dict[str, float]:
     """Trains a mask head and writes it as the `mask` part of the checkpoint in `options.out`.
 
+    The averaged weights are judged and written every few minutes, so that a run that is stopped leaves its last good ones.
+
     Returns:
         The last validation: ratios of the averaged weights by "kind action".
 
     Raises:
-        InputError: unusable recordings, or a state that does not fit `options`.
+        InputError: unusable recordings, a state that does not fit `options`, no such device, or the training has diverged.
     """
+    device = training_device(options.device)
+    crew = Crew.join(device)
+    try:
+        with one_thread(gradients=True) if device.type == "cpu" else nullcontext():
+            return _train(options, device, crew, report)
+    finally:
+        crew.leave()
+
+
+def _train(options: MaskTraining, device: torch.device, crew: Crew, report: Callable[[str], None]) -> dict[str, float]:
     torch.manual_seed(options.seed)
     library = load_manifest(options.data, share_alike=options.share_alike)
-    cache, texts, classes = (
-        AudioCache(library, options.cache),
-        RememberedTexts(LabelTable.load()),
-        trained_classes(library),
-    )
-    valid = Validation.draw(cache, texts, classes, options.valid_scenes)
-    report(f"validation: repair {valid.ratios(by_repair)}, oracle {valid.ratios(by_oracle)}")
-    net = MaskNet(options.config) if options.start is None else build_mask(load_checkpoint(options.start))
-    if net.config != options.config:
-        raise InputError(
-            f"{options.start}: its mask head has another size; give its configuration or train from the beginning"
-        )
-    optimiser = torch.optim.AdamW(weight_groups(net), lr=options.peak_rate, betas=_BETAS)
-    average = Average(net, options.average)
-    state = options.out / "run.safetensors"
-    step, spent_s = load_run(state, net, average, optimiser) if options.resume else (0, 0.0)
-    pace = Pace(options.max_minutes, spent_s)
-    report(f"{sum(p.numel() for p in net.parameters()) / 1e6:.2f} M weights, from step {step}")
-    log = options.out / "log.jsonl"
-    options.out.mkdir(parents=True, exist_ok=True)
-    judged_s, losses, ratios = pace.spent_s, [], {}
-    with ThreadPoolExecutor(1) as drawer, _one_thread():
-        # Scenes are drawn beside the network's arithmetic, a few steps ahead.
-        pool = ExamplePool(cache, texts, options.seed, options.batch, options.fresh)
-        ahead = [drawer.submit(pool.batch, step + n) for n in range(_AHEAD)]
-        while pace.share < 1.0:
-            batch = ahead.pop(0).result()
-            ahead.append(drawer.submit(pool.batch, step + _AHEAD))
-            for group in optimiser.param_groups:
-                group["lr"] = pace.rate(options.peak_rate, step)
-            losses.append(training_step(net, optimiser, batch, options.precision))
-            average.update(net, step)
-            step += 1
-            if pace.spent_s - judged_s >= options.valid_every_s:
-                judged_s = pace.spent_s
-                ratios = _judge(options, average, valid, log, step, pace, losses, report)
-                losses = []
-            if pace.save_due():
-                save_run(state, net, average, optimiser, step, pace.spent_s)
-        for waiting in ahead:
-            waiting.cancel()
-    ratios = _judge(options, average, valid, log, step, pace, losses, report)
-    save_run(state, net, average, optimiser, step, pace.spent_s)
-    write_part(options.out, "mask", asdict(options.config), average.values)
-    vectors = (data_folder("resources") / "text_vectors.npz").read_bytes()
-    write_facts(options.out, classes=classes, text_vectors=hashlib.sha256(vectors).hexdigest())
-    page = attribution_page(options.data, used_files(cache.split("train")))
-    (options.out / "ATTRIBUTION.md").write_text(page, encoding="utf-8")
-    return ratios
-
-
-def weight_groups(net: MaskNet) -> list[dict[str, object]]:
-    """Weight decay on matrices and kernels alone."""
-    matrices = [p for p in net.parameters() if p.ndim > 1]
-    rest = [p for p in net.parameters() if p.ndim <= 1]
-    return [{"params": matrices, "weight_decay": _DECAY}, {"params": rest, "weight_decay": 0.0}]
-
-
-def training_step(
-    net: MaskNet, optimiser: torch.optim.Optimizer, batch: MaskBatch, precision: str = "float32"
-) -> float:
-    """One step on a batch; returns the distance in nepers before it."""
-    net.train()
-    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-        share = net(batch.features, batch.repair, batch.query, batch.others, batch.others_active)
-    loss, nepers = mask_loss(share, batch)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(net.parameters(), _CLIP)
-    optimiser.step()
-    return float(nepers.detach())
-
-
-def _judge(
-    options: MaskTraining,
-    average: Average,
-    valid: Validation,
-    log: Path,
-    step: int,
-    pace: Pace,
-    losses: list[float],
-    report: Callable[[str], None],
-) -> dict[str, float]:
+    cache, texts = AudioCache(library, options.cache), RememberedTexts(LabelTable.load())
+    classes = trained_classes(library)
     net = MaskNet(options.config)
-    net.load_state_dict(average.values)
-    net.eval()
-    ratios = valid.ratios(by_net(net))
-    line = {
-        "time": time.strftime("%H:%M:%S"),
-        "minutes": round(pace.spent_s / 60.0, 1),
-        "step": step,
-        "nepers": round(float(np.mean(losses)), 4) if losses else None,
-        "valid": ratios,
-    }
-    with log.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
-    report(json.dumps(line))
-    return ratios
+    if options.start is not None:
+        take_over(net, build_mask(load_checkpoint(options.start)), options.start)
+    net.to(device)
+    options.out.mkdir(parents=True, exist_ok=True)
+    run = Run(
+        net,
+        mask_optimisers(net, options.peak_rate),
+        options.out / "run.safetensors",
+        max_minutes=options.max_minutes,
+        resume=options.resume,
+        average=options.average,
+        crew=crew,
+    )
+    judge = _Judge(options, cache, texts, classes, report) if crew.leads else None
+    report(f"{sum(p.numel() for p in net.parameters()) / 1e6:.2f} M weights, from step {run.step}")
+    # Every process draws its own examples.
+    seed = options.seed + 1_000_003 * crew.rank
+    size, fresh = crew.share_of(options.batch), max(1, options.fresh // crew.size)
+    with closing(ExampleStream(cache, texts, options.drawers, seed, size, fresh, run.step)) as stream:
+        while run.going:
+            batch = stream.next().to(device)
+            run.learn(training_loss(net, batch, options.precision, crew))
+            if judge is not None and run.judge_due(options.valid_every_s):
+                judge(run)
+    run.keep()
+    return judge(run) if judge is not None else {}
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+def training_device(name: str) -> torch.device:
+    """`cpu`, `cuda`, or `auto` for a GPU where there is one; the process's own GPU under `torchrun`.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise InputError("there is no CUDA device here; choose the device cpu or auto")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(device)
+    return device
+
+
+def take_over(net: MaskNet, trained: MaskNet, folder: Path) -> None:
+    """Begins with the weights of a trained mask head; a refiner that it lacks stays at zero.
+
+    Raises:
+        InputError: the two have different sizes.
+    """
+    own, known = net.state_dict(), trained.state_dict()
+    lacking = [name for name in own if name not in known and not name.startswith("refiner.")]
+    if lacking or any(name not in own or own[name].shape != value.shape for name, value in known.items()):
+        raise InputError(
+            f"{folder}: its mask head has another size; give its configuration or train from the beginning"
+        )
+    net.load_state_dict(own | known)
+
+
+def mask_optimisers(net: MaskNet, peak_rate: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the blocks, AdamW for all else.
+
+    Muon's updates are scaled to AdamW's size, so one rate serves both; Muon bears three times as much.
+    """
+    inside = hidden_matrices(net, lambda name: "blocks" in name and "over_time" not in name)
+    taken = {id(p) for p in inside}
+    others = [p for p in net.parameters() if id(p) not in taken]
+    return [
+        torch.optim.Muon(inside, lr=3.0 * peak_rate, weight_decay=_DECAY, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(
+            [
+                {"params": [p for p in others if p.ndim > 1], "weight_decay": _DECAY},
+                {"params": [p for p in others if p.ndim <= 1], "weight_decay": 0.0},
+            ],
+            lr=peak_rate,
+            betas=_BETAS,
+        ),
+    ]
+
+
+def training_loss(net: MaskNet, batch: MaskBatch, precision: str = "float32", crew: Crew | None = None) -> Tensor:
+    """The loss of a batch; with a crew, that of the whole crew's batch in its mean over the processes."""
+    net.train()
+    with torch.autocast(batch.features.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        share = net(batch.features, batch.repair, batch.query, batch.others, batch.others_active)
+    return mask_loss(share, batch, crew)[0]
+
+
+class _Judge:
+    """Validates the averaged weights, writes them, and keeps the record."""
+
+    def __init__(
+        self,
+        options: MaskTraining,
+        cache: AudioCache,
+        texts: TextVectors,
+        classes: tuple[str, ...],
+        report: Callable[[str], None],
+    ) -> None:
+        self._options, self._report = options, report
+        self._valid = Validation.draw(cache, texts, classes, options.valid_scenes)
+        report(f"validation: repair {self._valid.ratios(by_repair)}, oracle {self._valid.ratios(by_oracle)}")
+        self._curves = Curves(options.out, "mask")
+        vectors = (data_folder("resources") / "text_vectors.npz").read_bytes()
+        self._classes, self._vectors = classes, hashlib.sha256(vectors).hexdigest()
+        page = attribution_page(options.data, used_files(cache.split("train")))
+        (options.out / "ATTRIBUTION.md").write_text(page, encoding="utf-8")
+
+    def __call__(self, run: Run) -> dict[str, float]:
+        net = MaskNet(self._options.config)
+        net.load_state_dict({name: value.cpu() for name, value in run.average.values.items()})
+        net.eval()
+        write_part(self._options.out, "mask", asdict(self._options.config), net.state_dict())
+        write_facts(self._options.out, classes=self._classes, text_vectors=self._vectors)
+        share = by_net(net)
+        ratios = self._valid.ratios(share)
+        figures = {f"valid/{name}": value for name, value in ratios.items()}
+        self._report(self._curves.add(run.step, run.spent_s, {"loss": run.loss(), **figures}))
+        for name, scene, example in self._valid.shown:
+            answer = share(example)
+            ideal = by_oracle(example)
+            self._curves.picture(run.step, f"{name}: share, ideal share", np.stack([answer, ideal]))
+            self._curves.sound(run.step, name, edited_sound(scene, example, answer), scene.rate_hz)
+        return ratios
+
+
+def edited_sound(scene: Scene, example: MaskExample, share: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The window of a validation scene after an edit by this share (bands, frames), (samples,)."""
+    grid = BandGrid.at(scene.rate_hz)
+    row = next(row for row in scene.events if row.id == scene.edit.event_id)
+    start, stop = grid.span(Window.around(row, grid).first, share.shape[1])
+    inside = scene.input[max(0, start) : max(0, stop)]
+    samples = np.pad(inside, (max(0, -start), stop - max(0, start) - len(inside))).astype(np.float64)
+    gain = np.sqrt(1.0 - share + example.gain**2 * share).astype(np.float64)
+    return grid.istft(grid.stft(samples) * grid.to_bins(gain)).astype(np.float32)

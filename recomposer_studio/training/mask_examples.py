@@ -6,7 +6,7 @@ X = B + T the power of the mixture is measured, cross terms and all.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -100,6 +100,10 @@ class MaskBatch:
     rest: Tensor
     desired: Tensor
     gain: Tensor
+
+    def to(self, device: torch.device) -> "MaskBatch":
+        """The batch on a device."""
+        return MaskBatch(*(getattr(self, part.name).to(device, non_blocking=True) for part in fields(self)))
 
 
 def cropped(example: MaskExample, frames: int, rng: np.random.Generator) -> MaskExample:
@@ -243,48 +247,43 @@ def scene_options(rng: np.random.Generator) -> SceneOptions:
     )
 
 
-class ExamplePool:
-    """Training examples, most of them heard before: drawing a scene costs as much as half a step of the network.
+class ExampleKeeper:
+    """Batches of examples, most of them heard before: drawing a scene costs as much as half a step of the network.
 
     Every batch has some fresh examples; the rest come at random from the latest few hundred, so each is used a few times, long apart.
     """
 
-    def __init__(
-        self, cache: AudioCache, texts: TextVectors, seed: int, size: int, fresh: int, capacity: int = 480
-    ) -> None:
-        """Draws nothing yet.
+    def __init__(self, seed: int, size: int, capacity: int = 480) -> None:
+        """Keeps nothing yet.
 
         Args:
-            cache: decoded recordings.
-            texts: vectors for labels.
-            seed: of the draws.
+            seed: of the choice among earlier examples.
             size: examples in a batch.
-            fresh: how many of them are new.
             capacity: examples that are kept.
         """
-        self._cache, self._texts, self._seed = cache, texts, seed
-        self._size, self._fresh, self._capacity = size, fresh, capacity
+        self._seed, self._size, self._capacity = seed, size, capacity
         self._kept: list[MaskExample] = []
 
-    def batch(self, step: int) -> MaskBatch:
-        """The batch of a step; what is fresh in it follows from `(seed, step)`."""
-        fresh = self._draw(step)
+    def batch(self, step: int, fresh: Sequence[MaskExample]) -> MaskBatch:
+        """The batch of a step: what is fresh, filled up with earlier examples; smaller while there are too few."""
         rng = np.random.default_rng([12, self._seed, step])
         old = rng.permutation(len(self._kept))[: self._size - len(fresh)]
         examples = [*fresh, *(self._kept[int(n)] for n in old)]
         self._kept = [*self._kept, *fresh][-self._capacity :]
         return collate(examples)
 
-    def _draw(self, step: int) -> list[MaskExample]:
-        examples: list[MaskExample] = []
-        item = 0
-        while len(examples) < self._fresh:
-            scene_seed = batch_seed(self._seed, step, item, 64)
-            rng = np.random.default_rng([11, scene_seed])
-            scene = draw_scene(self._cache, "train", scene_seed, "train", None, SECONDS, scene_options(rng))
-            examples += [cropped(e, CROP, rng) for e in scene_examples(scene, self._texts, self._cache, rng)]
-            item += 1
-        return examples[: self._fresh]
+
+def draw_examples(cache: AudioCache, texts: TextVectors, seed: int, step: int, count: int) -> list[MaskExample]:
+    """The fresh examples of a step; they follow from `(seed, step)`."""
+    examples: list[MaskExample] = []
+    item = 0
+    while len(examples) < count:
+        scene_seed = batch_seed(seed, step, item, 64)
+        rng = np.random.default_rng([11, scene_seed])
+        scene = draw_scene(cache, "train", scene_seed, "train", None, SECONDS, scene_options(rng))
+        examples += [cropped(e, CROP, rng) for e in scene_examples(scene, texts, cache, rng)]
+        item += 1
+    return examples[:count]
 
 
 def scene_examples(

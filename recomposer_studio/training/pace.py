@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -84,20 +85,28 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
         part.unlink(missing_ok=True)
 
 
+Optimisers = torch.optim.Optimizer | Sequence[torch.optim.Optimizer]
+
+
 def save_run(
-    path: Path, network: nn.Module, average: Average, optimiser: torch.optim.Optimizer, step: int, spent_s: float
+    path: Path, network: nn.Module, average: Average, optimisers: Optimisers, step: int, spent_s: float
 ) -> None:
     """Keeps everything that `load_run` needs to go on."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.values.items()}
-    for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
+    first = 0
+    for optimiser in _each(optimisers):
+        # Weights are numbered through all optimisers.
+        known = optimiser.state_dict()
+        for index, state in known["state"].items():
+            tensors |= {f"optimiser.{first + index}.{name}": torch.as_tensor(value) for name, value in state.items()}
+        first += sum(len(group["params"]) for group in known["param_groups"])
     # Networks may hold a tensor under two names; a file must not.
     tensors = {name: tensor.detach().clone() for name, tensor in tensors.items()}
     write_tensors(path, tensors, {"progress": json.dumps({"step": step, "spent_s": spent_s})})
 
 
-def load_run(path: Path, network: nn.Module, average: Average, optimiser: torch.optim.Optimizer) -> tuple[int, float]:
+def load_run(path: Path, network: nn.Module, average: Average, optimisers: Optimisers) -> tuple[int, float]:
     """Restores what `save_run` kept.
 
     Returns:
@@ -123,9 +132,19 @@ def load_run(path: Path, network: nn.Module, average: Average, optimiser: torch.
         for name, tensor in groups["optimiser"].items():
             index, what = name.split(".", 1)
             state.setdefault(int(index), {})[what] = tensor
-        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+        first = 0
+        for optimiser in _each(optimisers):
+            groups_of = optimiser.state_dict()["param_groups"]
+            count = sum(len(group["params"]) for group in groups_of)
+            own = {index - first: values for index, values in state.items() if first <= index < first + count}
+            optimiser.load_state_dict({"state": own, "param_groups": groups_of})
+            first += count
         return int(progress["step"]), float(progress["spent_s"])
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise InputError(
             f"{path}: the interrupted run does not fit these settings; train anew or give the old settings"
         ) from error
+
+
+def _each(optimisers: Optimisers) -> Sequence[torch.optim.Optimizer]:
+    return (optimisers,) if isinstance(optimisers, torch.optim.Optimizer) else optimisers

@@ -16,8 +16,10 @@ from recomposer_studio.errors import InputError
 from recomposer_studio.model.checkpoint import load_checkpoint, write_part
 from recomposer_studio.model.encoder import EncoderConfig
 from recomposer_studio.model.mask import MASK_FEATURES, MaskConfig, MaskNet, build_mask, clipped
+from recomposer_studio.model.refiner import RefinerConfig
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.training.cache import AudioCache
+from recomposer_studio.training.manifest import load_manifest
 from recomposer_studio.training.mask import (
     FLOOR,
     MaskTraining,
@@ -26,20 +28,26 @@ from recomposer_studio.training.mask import (
     by_net,
     by_oracle,
     by_repair,
+    edited_sound,
     mask_loss,
+    mask_optimisers,
     outcome,
     train_mask,
-    training_step,
-    weight_groups,
+    training_device,
+    training_loss,
 )
 from recomposer_studio.training.mask_examples import (
-    ExamplePool,
+    ExampleKeeper,
+    MaskBatch,
     MaskExample,
     collate,
     cropped,
+    draw_examples,
     evaluation_example,
     scene_examples,
 )
+from recomposer_studio.training.mask_stream import ExampleStream
+from recomposer_studio.training.run import Run
 from recomposer_studio.training.scenes import Scene, draw_scene
 
 _SMALL = MaskConfig(EncoderConfig(features=MASK_FEATURES, width=16, kernel=3, dilations=(1, 2)))
@@ -61,9 +69,9 @@ def texts() -> LabelTable:
 
 
 @pytest.fixture(scope="module")
-def pool(tiny_cache: AudioCache, texts: LabelTable) -> ExamplePool:
-    """Small batches of the tiny library."""
-    return ExamplePool(tiny_cache, texts, seed=0, size=4, fresh=4)
+def batch(tiny_cache: AudioCache, texts: LabelTable) -> MaskBatch:
+    """A small batch of the tiny library."""
+    return collate(draw_examples(tiny_cache, texts, 0, 0, 4))
 
 
 def _delete(cache: AudioCache, texts: LabelTable) -> MaskExample:
@@ -114,8 +122,7 @@ def test_the_loss_is_zero_for_the_perfect_share_without_cross_terms() -> None:
     torch.testing.assert_close(left, rest + gain[:, None, None].square() * target)
 
 
-def test_the_loss_counts_the_box_alone(pool: ExamplePool) -> None:
-    batch = pool.batch(0)
+def test_the_loss_counts_the_box_alone(batch: MaskBatch) -> None:
     share = batch.repair * batch.active[:, None]
     loss, nepers = mask_loss(share, batch)
     outside = torch.where(batch.active[:, None] > 0, share, torch.full_like(share, 0.7))
@@ -155,20 +162,34 @@ def test_band_distance_agrees_with_the_loss(tiny_cache: AudioCache, texts: Label
 
 
 def test_training_examples_follow_from_their_seed(tiny_cache: AudioCache, texts: LabelTable) -> None:
-    first, second = (ExamplePool(tiny_cache, texts, 5, 3, 3).batch(4) for _ in range(2))
-    other = ExamplePool(tiny_cache, texts, 6, 3, 3).batch(4)
+    first, second = (collate(draw_examples(tiny_cache, texts, 5, 4, 3)) for _ in range(2))
+    other = collate(draw_examples(tiny_cache, texts, 6, 4, 3))
     assert torch.equal(first.features, second.features) and torch.equal(first.gain, second.gain)
     assert not torch.equal(first.features, other.features)
 
 
-def test_a_pool_mixes_fresh_examples_with_earlier_ones(tiny_cache: AudioCache, texts: LabelTable) -> None:
-    pool = ExamplePool(tiny_cache, texts, 0, size=4, fresh=2, capacity=6)
-    sizes = [len(pool.batch(step).gain) for step in range(4)]
-    assert sizes == [2, 4, 4, 4]
-    earlier = pool.batch(4)
-    again = pool.batch(5)
-    seen = {float(x.sum()) for x in earlier.mixture}
-    assert any(float(x.sum()) in seen for x in again.mixture[2:]) or len(seen) == 4
+def test_fresh_examples_come_with_earlier_ones(tiny_cache: AudioCache, texts: LabelTable) -> None:
+    keeper = ExampleKeeper(0, size=4, capacity=6)
+    drawn = [draw_examples(tiny_cache, texts, 0, step, 2) for step in range(6)]
+    batches = [keeper.batch(step, fresh) for step, fresh in enumerate(drawn)]
+    assert [len(batch.gain) for batch in batches] == [2, 4, 4, 4, 4, 4]
+    earlier = [example.mixture for fresh in drawn[2:5] for example in fresh]
+    for mixture in batches[5].mixture[2:].numpy():
+        assert any(np.array_equal(mixture, known) for known in earlier)
+
+
+def test_processes_draw_the_batches_of_a_thread(tiny_folder: Path, texts: LabelTable, tmp_path: Path) -> None:
+    cache = AudioCache(load_manifest(tiny_folder), tmp_path)
+    streams = [ExampleStream(cache, texts, drawers, seed=3, size=3, fresh=2, step=7) for drawers in (0, 1)]
+    try:
+        for _ in range(3):
+            one, other = (stream.next() for stream in streams)
+            assert torch.equal(one.features, other.features) and torch.equal(one.target, other.target)
+    finally:
+        for stream in streams:
+            stream.close()
+    with pytest.raises(InputError, match="cache folder"):
+        ExampleStream(AudioCache(load_manifest(tiny_folder)), texts, 1, seed=3, size=3, fresh=2)
 
 
 def test_questions_about_scenes_are_sound(tiny_cache: AudioCache, texts: LabelTable) -> None:
@@ -222,19 +243,45 @@ def test_repair_and_oracle_stand_where_they_should(tiny_cache: AudioCache, texts
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_steps_on_one_batch_bring_the_distance_down(pool: ExamplePool, precision: str) -> None:
+def test_steps_on_one_batch_bring_the_loss_down(batch: MaskBatch, precision: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     net = MaskNet(_SMALL)
-    optimiser = torch.optim.AdamW(weight_groups(net), lr=1e-2)
-    batch = pool.batch(1)
-    nepers = [training_step(net, optimiser, batch, precision) for _ in range(15)]
-    assert nepers[-1] < 0.9 * nepers[0]
+    optimisers = mask_optimisers(net, 1e-2)
+    run = Run(net, optimisers, tmp_path / "run", max_minutes=10.0, resume=False, average=0.9)
+    losses = []
+    for _ in range(15):
+        loss = training_loss(net, batch, precision)
+        losses.append(float(loss.detach()))
+        run.step += 100  # past the slow beginning
+        run.learn(loss)
+    assert losses[-1] < 0.95 * losses[0]
 
 
-def test_weights_decay_but_biases_do_not() -> None:
-    decayed, free = weight_groups(MaskNet(_SMALL))
-    assert decayed["weight_decay"] and not free["weight_decay"]
-    assert all(p.ndim > 1 for p in decayed["params"]) and all(p.ndim <= 1 for p in free["params"])  # type: ignore[attr-defined]
+def test_every_weight_has_one_optimiser_and_biases_do_not_decay() -> None:
+    net = MaskNet(_SMALL)
+    groups = [group for optimiser in mask_optimisers(net, 1e-3) for group in optimiser.param_groups]
+    held = [id(p) for group in groups for p in group["params"]]
+    assert sorted(held) == sorted(id(p) for p in net.parameters())
+    assert all(p.ndim > 1 or not group["weight_decay"] for group in groups for p in group["params"])
+
+
+def test_the_sound_of_a_scene_after_no_edit_is_the_scene(tiny_cache: AudioCache, texts: LabelTable) -> None:
+    scene = draw_scene(tiny_cache, "valid", 1, "plain", "delete", 8.0)
+    example = evaluation_example(scene, texts)
+    sound = edited_sound(scene, example, np.zeros_like(example.repair))
+    silent = edited_sound(scene, example, np.ones_like(example.repair))
+    inside = slice(1280, -1280)
+    at = np.flatnonzero(np.isclose(scene.input[: -len(sound)], sound[2000], atol=1e-6))
+    assert any(np.allclose(scene.input[n - 2000 :][: len(sound)][inside], sound[inside], atol=1e-5) for n in at)
+    np.testing.assert_allclose(silent, 0.0, atol=1e-6)
+
+
+def test_there_is_no_gpu_where_there_is_none() -> None:
+    assert training_device("cpu").type == "cpu"
+    if not torch.cuda.is_available():
+        assert training_device("auto").type == "cpu"
+        with pytest.raises(InputError, match="no CUDA device"):
+            training_device("cuda")
 
 
 def test_a_run_leaves_a_checkpoint_and_its_log(tiny_folder: Path, tmp_path: Path) -> None:
@@ -244,7 +291,8 @@ def test_a_run_leaves_a_checkpoint_and_its_log(tiny_folder: Path, tmp_path: Path
     ratios = train_mask(options, lines.append)
     assert any("repair" in line and "oracle" in line for line in lines)
     logged = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [line["valid"] for line in logged] == [ratios] and logged[0]["step"] == 0
+    assert {name: logged[0][f"valid/{name}"] for name in ratios} == ratios and logged[0]["step"] == 0
+    assert list((out / "curves" / "mask").iterdir())
     checkpoint = load_checkpoint(out)
     assert build_mask(checkpoint).config == _SMALL
     assert checkpoint.better_than_repair == frozenset()
@@ -275,6 +323,12 @@ def test_a_run_begins_with_a_given_mask_head(tiny_folder: Path, tmp_path: Path) 
     assert all(torch.equal(weights[name], tensor) for name, tensor in net.state_dict().items())
     with pytest.raises(InputError, match="another size"):
         train_mask(replace(options, config=MaskConfig()), lambda line: None)
+    refined = replace(_SMALL, refiner=RefinerConfig((4, 4), (1, 1), (1,), 2))
+    train_mask(replace(options, out=tmp_path / "refined", config=refined), lambda line: None)
+    grown = load_checkpoint(tmp_path / "refined")
+    assert build_mask(grown).config == refined
+    assert torch.equal(grown.tensors["mask"]["leave.bias"], net.leave.bias)
+    assert not grown.tensors["mask"]["refiner.leave.weight"].any()
 
 
 def test_the_floor_is_the_metrics_floor() -> None:

@@ -1,0 +1,134 @@
+"""One run of a training: steps within a budget of time, averaged weights, a state to go on from, and an end that leaves something good."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from recomposer_studio.errors import InputError
+from recomposer_studio.training.crew import Crew
+from recomposer_studio.training.pace import Average, Pace, load_run, save_run
+
+_CLIP = 1.0
+_BAD_STEPS = 20
+_DIVERGED = 4.0
+_RECENT = 0.01
+
+
+def hidden_matrices(network: nn.Module, inside: Callable[[str], bool]) -> list[nn.Parameter]:
+    """Weight matrices whose names satisfy `inside`: what Muon is for, unlike embeddings, first and last layers."""
+    return [p for name, p in network.named_parameters() if p.ndim == 2 and inside(name)]
+
+
+class Run:
+    """The steps of one network's training.
+
+    A step whose loss or gradient is not finite is left out; after many of them in a row, or when the loss has grown to several times its
+    lowest, the run stops, and what was written last stays.
+
+    Attributes:
+        step: number of the next step.
+        average: the averaged weights.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimisers: Sequence[torch.optim.Optimizer],
+        state: Path,
+        *,
+        max_minutes: float,
+        resume: bool,
+        average: float,
+        crew: Crew | None = None,
+    ) -> None:
+        """Begins, or goes on with the run in `state`.
+
+        Args:
+            network: what is trained.
+            optimisers: each with its peak rate set; together they hold all weights.
+            state: file of the run.
+            max_minutes: wall-clock budget over all resumed parts.
+            resume: go on where `state` stopped, if it exists.
+            average: decay of the averaged weights.
+            crew: the processes that train together.
+
+        Raises:
+            InputError: the state does not fit the network.
+        """
+        self.crew = crew or Crew()
+        self.average = Average(network, average)
+        self._network, self._optimisers, self._state = network, tuple(optimisers), state
+        self._peaks = [[float(group["lr"]) for group in optimiser.param_groups] for optimiser in self._optimisers]
+        self.step, spent_s = load_run(state, network, self.average, self._optimisers) if resume else (0, 0.0)
+        self._pace = Pace(max_minutes, spent_s)
+        self._share = self._pace.share
+        self._judged_s = spent_s
+        self._bad = 0
+        self._recent, self._lowest = math.nan, math.inf
+        self._sum, self._count = 0.0, 0
+
+    @property
+    def going(self) -> bool:
+        """Whether there is time for another step; the same in every process."""
+        return self._share < 1.0
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds of the budget that are gone."""
+        return self._pace.spent_s
+
+    def learn(self, loss: Tensor) -> None:
+        """One step down the gradient of a loss.
+
+        Raises:
+            InputError: the training has diverged.
+        """
+        for optimiser in self._optimisers:
+            optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        value, self._share = self.crew.average_gradients(self._network, (float(loss.detach()), self._pace.share))
+        norm = torch.nn.utils.clip_grad_norm_(self._network.parameters(), _CLIP)
+        if math.isfinite(value) and bool(torch.isfinite(norm)):
+            for optimiser, peaks in zip(self._optimisers, self._peaks, strict=True):
+                for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+                    group["lr"] = self._pace.rate(peak, self.step)
+                optimiser.step()
+            self.average.update(self._network, self.step)
+            self._watch(value)
+        else:
+            self._bad += 1
+        self.step += 1
+        if self._bad >= _BAD_STEPS or self._recent > _DIVERGED * self._lowest:
+            raise InputError(
+                f"the training diverged before step {self.step}; {self._state.parent} keeps what was good before, "
+                "go on from there with a lower rate"
+            )
+        if self.crew.leads and self._pace.save_due():
+            self.keep()
+
+    def loss(self) -> float:
+        """Mean loss since the last call; NaN without steps."""
+        mean = self._sum / self._count if self._count else math.nan
+        self._sum, self._count = 0.0, 0
+        return mean
+
+    def judge_due(self, every_s: float) -> bool:
+        """True once every so many seconds, in the leading process."""
+        if not self.crew.leads or self.spent_s - self._judged_s < every_s:
+            return False
+        self._judged_s = self.spent_s
+        return True
+
+    def keep(self) -> None:
+        """Writes what is needed to go on."""
+        if self.crew.leads:
+            save_run(self._state, self._network, self.average, self._optimisers, self.step, self.spent_s)
+
+    def _watch(self, value: float) -> None:
+        self._bad = 0
+        self._sum, self._count = self._sum + value, self._count + 1
+        self._recent = value if math.isnan(self._recent) else self._recent + _RECENT * (value - self._recent)
+        self._lowest = min(self._lowest, self._recent)
