@@ -117,13 +117,14 @@ class Transformer(nn.Module):
         start, count = (0 if cache is None else cache.used), x.shape[1]
         angles = None
         if self.config.rotary:
-            angles = rotary_angles(start + count, self.config.width // self.config.heads)[:, start:]
+            angles = rotary_angles(start + count, self.config.width // self.config.heads)[:, start:].to(x.device)
         mask = None
         if count > 1:
             here, there = torch.arange(start, start + count)[:, None], torch.arange(start + count)
             mask = there <= here
             if self.config.window is not None:
                 mask &= there > here - self.config.window
+            mask = mask.to(x.device)
         for number, layer in enumerate(self.layers):
             x = layer(x, angles, mask, None if cache is None else cache.values[number], start)
         if cache is not None:

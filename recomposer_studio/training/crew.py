@@ -10,6 +10,23 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, distributed, nn
 
+from recomposer_studio.errors import InputError
+
+
+def training_device(name: str) -> torch.device:
+    """`cpu`, `cuda`, or `auto` for a GPU where there is one; the process's own GPU under `torchrun`.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise InputError("there is no CUDA device here; choose the device cpu or auto")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(device)
+    return device
+
 
 class Crew:
     """The processes of one training; a single process is a crew of one.

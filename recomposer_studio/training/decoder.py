@@ -1,6 +1,7 @@
 """Training of the token decoder: the tokens of isolated events in boxes, given the scene and the roll."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,15 +13,16 @@ from torch.nn import functional
 from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.codec.mel_rvq import MelRvqCodec, MelRvqConfig
 from recomposer_studio.errors import InputError
-from recomposer_studio.model.checkpoint import load_checkpoint, write_part
+from recomposer_studio.model.checkpoint import fill, load_checkpoint, write_part
 from recomposer_studio.model.decoder import DecoderConfig, TokenDecoder
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.training.cache import AudioCache
+from recomposer_studio.training.crew import Crew, training_device
+from recomposer_studio.training.curves import Curves
 from recomposer_studio.training.manifest import load_manifest
-from recomposer_studio.training.pace import Average, Pace, load_run, save_run
+from recomposer_studio.training.run import Run
 from recomposer_studio.training.sounds import Batch, Drawer, fill_pool
 
-_LEARNING_RATE = 1e-3
 _AVERAGE = 0.998
 _FULL_LEVELS, _FINE_WEIGHT = 4, 0.5
 _DEPTH_SHARE = 0.35
@@ -44,6 +46,10 @@ class DecoderTraining:
         variants: how many variants of every event are encoded.
         batch: boxes in a step.
         valid_every_s: seconds between validations.
+        start: a checkpoint whose decoder training begins with; its codec has to be the one in `out`.
+        peak_rate: highest learning rate.
+        cache: folder that keeps decoded recordings between runs, or None.
+        device: `cpu`, `cuda` or `auto`.
         config: the network.
     """
 
@@ -56,6 +62,10 @@ class DecoderTraining:
     variants: int = 4
     batch: int = 16
     valid_every_s: float = 150.0
+    start: Path | None = None
+    peak_rate: float = 1e-3
+    cache: Path | None = None
+    device: str = "cpu"
     config: DecoderConfig = field(default_factory=DecoderConfig)
 
 
@@ -73,13 +83,16 @@ def blurred(decoder: TokenDecoder, tokens: Tensor, generator: torch.Generator) -
     Returns:
         `TokenDecoder.say` of every frame, (batch, frames, width).
     """
-    levels = decoder.config.levels
+    levels, device = decoder.config.levels, tokens.device
     vectors = decoder.vectors(tokens, levels)
+    # Drawn on the processor, so that the draws are the same on every device.
     coarse = torch.randint(levels, tokens.shape[:2], generator=generator)
     heard = torch.where(torch.rand(tokens.shape[:2], generator=generator) < _COARSE_FRAMES, coarse, levels - 1)
-    vector = vectors.gather(2, heard[:, :, None, None].expand(-1, -1, 1, vectors.shape[3]))[:, :, 0]
-    said = decoder.say(tokens, vector + _SAID_NOISE * torch.randn(vector.shape, generator=generator))
-    return said * (torch.rand(tokens.shape[:2], generator=generator) >= _UNHEARD_FRAMES)[:, :, None]
+    index = heard.to(device)[:, :, None, None].expand(-1, -1, 1, vectors.shape[3])
+    vector = vectors.gather(2, index)[:, :, 0]
+    noise = torch.randn(vector.shape, generator=generator).to(device)
+    said = decoder.say(tokens, vector + _SAID_NOISE * noise)
+    return said * (torch.rand(tokens.shape[:2], generator=generator) >= _UNHEARD_FRAMES).to(device)[:, :, None]
 
 
 def level_losses(logits: Tensor, tokens: Tensor, weight: Tensor) -> Tensor:
@@ -92,9 +105,10 @@ def training_loss(decoder: TokenDecoder, batch: Batch, generator: torch.Generato
     """The loss of a step: levels above the fourth count half."""
     context = decoder.context(batch.scene, batch.event, batch.frames)
     states = decoder.states(context, batch.clocks, blurred(decoder, batch.tokens, generator))
-    onset = (torch.arange(batch.frames) < _ONSET_FRAMES).expand_as(batch.weight)
+    device = batch.weight.device
+    onset = (torch.arange(batch.frames, device=device) < _ONSET_FRAMES).expand_as(batch.weight)
     weight = torch.where(onset, _ONSET_WEIGHT * batch.weight, batch.weight)
-    chosen = (weight > 0) & (onset | (torch.rand(weight.shape, generator=generator) < _DEPTH_SHARE))
+    chosen = (weight > 0) & (onset | (torch.rand(weight.shape, generator=generator) < _DEPTH_SHARE).to(device))
     logits = decoder.deepen(states[chosen], batch.tokens[chosen])
     losses = level_losses(logits.float(), batch.tokens[chosen], weight[chosen])
     share = torch.ones_like(losses)
@@ -114,7 +128,7 @@ def validation_losses(decoder: TokenDecoder, batches: Sequence[Batch], *, roll: 
         chosen = batch.weight > 0
         weight = batch.weight[chosen]
         losses = level_losses(decoder.deepen(states[chosen], batch.tokens[chosen]), batch.tokens[chosen], weight)
-        total, weights = total + losses * weight.sum(), weights + float(weight.sum())
+        total, weights = total + (losses * weight.sum()).cpu(), weights + float(weight.sum())
     return (total / weights).numpy()
 
 
@@ -133,64 +147,85 @@ def train_decoder(options: DecoderTraining, report: Callable[[str], None] = prin
     Raises:
         InputError: unusable data, no codec in the checkpoint, or a state that does not fit.
     """
-    with one_thread(gradients=True):
-        return _train(options, report)
+    device = training_device(options.device)
+    crew = Crew.join(device)
+    try:
+        with one_thread(gradients=True) if device.type == "cpu" else nullcontext():
+            return _train(options, device, crew, report)
+    finally:
+        crew.leave()
 
 
-def _train(options: DecoderTraining, report: Callable[[str], None]) -> np.ndarray:
+def _train(options: DecoderTraining, device: torch.device, crew: Crew, report: Callable[[str], None]) -> np.ndarray:
     torch.manual_seed(options.seed)
     checkpoint = load_checkpoint(options.out)
     if "codec" not in checkpoint.configs:
         raise InputError(f"{options.out}: the checkpoint holds no codec; train one there first")
     codec = MelRvqCodec.from_tensors(MelRvqConfig.from_json(checkpoint.configs["codec"]), checkpoint.tensors["codec"])
-    cache, texts = AudioCache(load_manifest(options.data, share_alike=options.share_alike)), LabelTable.load()
+    cache = AudioCache(load_manifest(options.data, share_alike=options.share_alike), options.cache)
+    texts = LabelTable.load()
     drawer = Drawer(fill_pool(cache.split("train"), codec, options.variants, options.seed), codec, texts)
-    valid = Drawer(fill_pool(cache.split("valid"), codec, 1, options.seed), codec, texts).validation(0, options.batch)
-
     decoder = TokenDecoder(options.config, codec.codebooks)
-    optimiser = torch.optim.AdamW(decoder.parameters(), lr=_LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.05)
-    average = Average(decoder, _AVERAGE)
-    state = options.out / "decoder-run.safetensors"
-    step, spent_s = load_run(state, decoder, average, optimiser) if options.resume else (0, 0.0)
-    pace, judged_s, recent = Pace(options.max_minutes, spent_s), spent_s, float("nan")
-    judge = TokenDecoder(options.config, codec.codebooks)
-    best: np.ndarray | None = None
-    report(f"decoder: {sum(p.numel() for p in decoder.parameters()) / 1e6:.2f} M weights, from step {step}")
-
-    def judged() -> np.ndarray:
-        nonlocal best
-        judge.load_state_dict(average.values)
-        losses = validation_losses(judge, valid)
-        without = validation_losses(judge, valid, roll=False)
-        report(
-            f"decoder: step {step}, {pace.spent_s / 60:.1f} min, train {recent:.3f}, valid {losses.round(3)} "
-            f"(mean {losses.mean():.3f}), without the roll {without.mean():.3f}"
-        )
-        if best is None or losses.mean() < best.mean():
-            best = losses
-            halves = {name: value.half() for name, value in average.values.items()}
-            write_part(options.out, "decoder", options.config.as_json(), halves)
-        return best
-
-    while pace.share < 1.0:
-        for batch in drawer.training(options.seed, step, options.batch):
+    if options.start is not None:
+        fill(decoder, load_checkpoint(options.start).tensors["decoder"], options.start)
+    decoder.to(device)
+    optimiser = torch.optim.AdamW(decoder.parameters(), lr=options.peak_rate, betas=(0.9, 0.95), weight_decay=0.05)
+    run = Run(
+        decoder,
+        [optimiser],
+        options.out / "decoder-run.safetensors",
+        max_minutes=options.max_minutes,
+        resume=options.resume,
+        average=_AVERAGE,
+        crew=crew,
+    )
+    judge = _Judge(options, cache, codec, texts, device, report) if crew.leads else None
+    report(f"decoder: {sum(p.numel() for p in decoder.parameters()) / 1e6:.2f} M weights, from step {run.step}")
+    size = crew.share_of(options.batch)
+    while run.going:
+        for batch in drawer.training(options.seed + 1_000_003 * crew.rank, run.step, size):
             decoder.train()
-            generator = torch.Generator().manual_seed(step)
-            with torch.autocast("cpu", torch.bfloat16):
-                loss = training_loss(decoder, batch, generator)
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
-            for group in optimiser.param_groups:
-                group["lr"] = pace.rate(_LEARNING_RATE, step)
-            optimiser.step()
-            average.update(decoder, step)
-            recent = loss.item() if np.isnan(recent) else recent + 0.02 * (loss.item() - recent)
-            step += 1
-        if pace.spent_s - judged_s >= options.valid_every_s:
-            judged_s = pace.spent_s
-            judged()
-        if pace.save_due():
-            save_run(state, decoder, average, optimiser, step, pace.spent_s)
-    save_run(state, decoder, average, optimiser, step, pace.spent_s)
-    return judged()
+            with torch.autocast(device.type, torch.bfloat16):
+                loss = training_loss(decoder, batch.to(device), torch.Generator().manual_seed(run.step))
+            run.learn(loss)
+        if judge is not None and run.judge_due(options.valid_every_s):
+            judge(run)
+    run.keep()
+    return judge(run) if judge is not None else np.zeros(options.config.levels)
+
+
+class _Judge:
+    """Validates the averaged weights, writes the best and keeps the record."""
+
+    def __init__(
+        self,
+        options: DecoderTraining,
+        cache: AudioCache,
+        codec: MelRvqCodec,
+        texts: LabelTable,
+        device: torch.device,
+        report: Callable[[str], None],
+    ) -> None:
+        pool = fill_pool(cache.split("valid"), codec, 1, options.seed)
+        self._valid = [batch.to(device) for batch in Drawer(pool, codec, texts).validation(0, options.batch)]
+        self._net = TokenDecoder(options.config, codec.codebooks).to(device)
+        self._options, self._report = options, report
+        self._curves = Curves(options.out, "decoder")
+        self._best: np.ndarray | None = None
+
+    def __call__(self, run: Run) -> np.ndarray:
+        self._net.load_state_dict(run.average.values)
+        losses = validation_losses(self._net, self._valid)
+        without = validation_losses(self._net, self._valid, roll=False)
+        figures = {f"valid/level {level}": float(value) for level, value in enumerate(losses, start=1)}
+        means = {
+            "loss": run.loss(),
+            "valid/mean": float(losses.mean()),
+            "valid/without the roll": float(without.mean()),
+        }
+        self._report(f"decoder: {self._curves.add(run.step, run.spent_s, {**means, **figures})}")
+        if self._best is None or losses.mean() < self._best.mean():
+            self._best = losses
+            halves = {name: value.half().cpu() for name, value in run.average.values.items()}
+            write_part(self._options.out, "decoder", self._options.config.as_json(), halves)
+        return self._best

@@ -5,7 +5,6 @@ leave, inside the box. A little cross-entropy on the event's ideal ratio keeps t
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -30,7 +29,7 @@ from recomposer_studio.roll.event import Action
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.training.attribution import attribution_page, used_files
 from recomposer_studio.training.cache import AudioCache
-from recomposer_studio.training.crew import Crew
+from recomposer_studio.training.crew import Crew, training_device
 from recomposer_studio.training.curves import Curves
 from recomposer_studio.training.manifest import load_manifest, trained_classes
 from recomposer_studio.training.mask_examples import MaskBatch, MaskExample, RememberedTexts, evaluation_example
@@ -241,21 +240,6 @@ def _train(options: MaskTraining, device: torch.device, crew: Crew, report: Call
                 judge(run)
     run.keep()
     return judge(run) if judge is not None else {}
-
-
-def training_device(name: str) -> torch.device:
-    """`cpu`, `cuda`, or `auto` for a GPU where there is one; the process's own GPU under `torchrun`.
-
-    Raises:
-        InputError: there is no such device.
-    """
-    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise InputError("there is no CUDA device here; choose the device cpu or auto")
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    torch.cuda.set_device(device)
-    return device
 
 
 def take_over(net: MaskNet, trained: MaskNet, folder: Path) -> None:

@@ -6,7 +6,7 @@ at one peak; the engine sets levels itself.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -95,6 +95,10 @@ class Batch:
     def frames(self) -> int:
         """Token frames of the longest box."""
         return self.tokens.shape[1]
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on a device."""
+        return Batch(*(getattr(self, part.name).to(device, non_blocking=True) for part in fields(self)))
 
 
 def collate(examples: list[Example], silent_weight: float) -> Batch:

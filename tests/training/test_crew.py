@@ -11,11 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from recomposer_studio.errors import InputError
 from recomposer_studio.model.encoder import EncoderConfig
 from recomposer_studio.model.mask import MASK_FEATURES, MaskConfig, MaskNet
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.training.cache import AudioCache
-from recomposer_studio.training.crew import Crew
+from recomposer_studio.training.crew import Crew, training_device
 from recomposer_studio.training.mask_examples import collate, draw_examples
 
 SMALL = MaskConfig(EncoderConfig(features=MASK_FEATURES, width=16, kernel=3, dilations=(1, 2), dropout=0.0))
@@ -81,3 +82,11 @@ def test_a_batch_has_to_be_shared_out_evenly() -> None:
     assert not Crew(1, 4).leads
     with pytest.raises(ValueError, match="shared out"):
         Crew(0, 3).share_of(8)
+
+
+def test_there_is_no_gpu_where_there_is_none() -> None:
+    assert training_device("cpu").type == "cpu"
+    if not torch.cuda.is_available():
+        assert training_device("auto").type == "cpu"
+        with pytest.raises(InputError, match="no CUDA device"):
+            training_device("cuda")

@@ -1,5 +1,6 @@
 """Training of the token decoder: examples, the loss, and a whole tiny run."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -177,7 +178,9 @@ def test_a_run_leaves_a_decoder_that_fits_the_codec(tiny_folder: Path, tmp_path:
     fill(decoder, checkpoint.tensors["decoder"], tmp_path)
     # The budget is spent: going on takes no step.
     train_decoder(replace(options, resume=True), lines.append)
-    assert lines[-2].split("from step ")[1] == lines[-1].split("step ")[1].split(",")[0]
+    shown = json.loads(lines[-1].removeprefix("decoder: "))
+    assert int(lines[-2].split("from step ")[1]) == shown["step"]
+    assert np.isfinite(shown["valid/mean"])
 
 
 def test_a_checkpoint_without_codec_is_refused(tiny_folder: Path, tmp_path: Path) -> None:

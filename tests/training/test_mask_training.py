@@ -33,7 +33,6 @@ from recomposer_studio.training.mask import (
     mask_optimisers,
     outcome,
     train_mask,
-    training_device,
     training_loss,
 )
 from recomposer_studio.training.mask_examples import (
@@ -274,14 +273,6 @@ def test_the_sound_of_a_scene_after_no_edit_is_the_scene(tiny_cache: AudioCache,
     at = np.flatnonzero(np.isclose(scene.input[: -len(sound)], sound[2000], atol=1e-6))
     assert any(np.allclose(scene.input[n - 2000 :][: len(sound)][inside], sound[inside], atol=1e-5) for n in at)
     np.testing.assert_allclose(silent, 0.0, atol=1e-6)
-
-
-def test_there_is_no_gpu_where_there_is_none() -> None:
-    assert training_device("cpu").type == "cpu"
-    if not torch.cuda.is_available():
-        assert training_device("auto").type == "cpu"
-        with pytest.raises(InputError, match="no CUDA device"):
-            training_device("cuda")
 
 
 def test_a_run_leaves_a_checkpoint_and_its_log(tiny_folder: Path, tmp_path: Path) -> None:
