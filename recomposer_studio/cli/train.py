@@ -1,48 +1,103 @@
-"""`recomposer train`: trains one part of a checkpoint from recordings of single events and backgrounds."""
+"""`recomposer train`: trains one part of a checkpoint from recordings of single events and backgrounds.
+
+Several processes share a training under `torchrun -m recomposer_studio.cli.main train ...`.
+"""
 
 import argparse
+from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
+
+PARTS = ("mask", "codec", "decoder", "editor", "tagger")
+_MASK_SHARE = 0.6
+"""Share of an editor's budget that its mask head gets; the decoder has the rest."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to the parser."""
     parser = commands.add_parser("train", help="train a part of a checkpoint", description=__doc__)
-    parser.add_argument("part", choices=("mask", "codec", "decoder"), help="decoder needs the codec in the same folder")
+    parser.add_argument(
+        "part", choices=PARTS, help="decoder needs the codec in the same folder; editor is mask, then decoder"
+    )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with manifest.csv")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint folder")
     parser.add_argument(
         "--max-minutes", type=float, metavar="M", help="wall-clock budget; the learning rate follows it"
     )
     parser.add_argument("--resume", action="store_true", help="go on with the run that lies in --out")
+    parser.add_argument("--start", type=Path, metavar="DIR", help="begin with the weights of this checkpoint")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument(
         "--share-alike", action="store_true", help="use CC BY-SA recordings too (the weights inherit their terms)"
+    )
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep decoded recordings there between runs")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where to train (default: cpu)")
+    parser.add_argument(
+        "--drawers", type=int, metavar="N", help="mask: processes that draw scenes, needs --cache (default: a thread)"
+    )
+    parser.add_argument(
+        "--precision", choices=("float32", "bfloat16"), help="mask, tagger: of the matrix products"
+    )
+    parser.add_argument(
+        "--overlay", type=Path, action="append", default=[], metavar="FILE.json", help="other sizes and settings"
+    )
+    parser.add_argument(
+        "--teacher",
+        metavar="FILE|installed",
+        help="tagger: YAMNet as published, which it learns from (default: the one that `models install yamnet` installed)",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Runs the command."""
-    chosen: dict[str, Any] = {
-        "data": arguments.data,
-        "out": arguments.out,
-        "resume": arguments.resume,
-        "seed": arguments.seed,
-        "share_alike": arguments.share_alike,
-    }
-    if arguments.max_minutes is not None:
-        chosen["max_minutes"] = arguments.max_minutes
     # torch takes seconds to load: only the part that is trained is imported.
     if arguments.part == "mask":
-        from recomposer_studio.training.mask import MaskTraining, train_mask
-
-        train_mask(MaskTraining(**chosen))
+        _mask(arguments)
     elif arguments.part == "codec":
         from recomposer_studio.training.codec import CodecTraining, train_codec
 
-        train_codec(CodecTraining(**chosen))
+        _train(arguments, CodecTraining, train_codec)
+    elif arguments.part == "decoder":
+        _decoder(arguments)
+    elif arguments.part == "editor":
+        minutes = arguments.max_minutes
+        shares = (None, None) if minutes is None else (minutes * _MASK_SHARE, minutes * (1.0 - _MASK_SHARE))
+        arguments.max_minutes = shares[0]
+        _mask(arguments)
+        arguments.max_minutes = shares[1]
+        _decoder(arguments)
     else:
-        from recomposer_studio.training.decoder import DecoderTraining, train_decoder
+        from recomposer_studio.training.tagger import TaggerTraining, train_tagger
 
-        train_decoder(DecoderTraining(**chosen))
+        _train(arguments, TaggerTraining, train_tagger)
+
+
+def _mask(arguments: argparse.Namespace) -> None:
+    from recomposer_studio.training.mask import MaskTraining, train_mask
+
+    _train(arguments, MaskTraining, train_mask)
+
+
+def _decoder(arguments: argparse.Namespace) -> None:
+    from recomposer_studio.training.decoder import DecoderTraining, train_decoder
+
+    _train(arguments, DecoderTraining, train_decoder)
+
+
+def _train(arguments: argparse.Namespace, kind: type[Any], train: Callable[[Any], object]) -> None:
+    """Trains with what was given on the command line, then with what the overlays say; the part's own defaults otherwise."""
+    from recomposer_studio.errors import InputError
+    from recomposer_studio.training.overlay import overlaid, read_overlay
+
+    known = {part.name for part in fields(kind)}
+    given = {name: value for name, value in vars(arguments).items() if value is not None and name in known}
+    # Of an editor's two parts, one may know what the other does not.
+    for name in ("start", "cache", "device", "drawers", "precision", "teacher"):
+        if getattr(arguments, name) is not None and name not in known and arguments.part != "editor":
+            raise InputError(f"--{name} means nothing for {arguments.part}; leave it out")
+    options = kind(data=arguments.data, out=arguments.out)
+    for path in arguments.overlay:
+        options = overlaid(options, read_overlay(path), str(path))
+    train(replace(options, **given))

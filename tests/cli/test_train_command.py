@@ -1,0 +1,63 @@
+"""`recomposer train`: what is given on the command line and in overlays reaches the training."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recomposer_studio.cli.main import main
+from recomposer_studio.training import codec, decoder, mask
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The options of every training that would have run."""
+    options: list[Any] = []
+    for module, name in ((mask, "train_mask"), (codec, "train_codec"), (decoder, "train_decoder")):
+        monkeypatch.setattr(module, name, options.append)
+    return options
+
+
+def _train(*words: str) -> int:
+    return main(["train", *words, "--data", "d", "--out", "o"])
+
+
+def test_the_defaults_are_the_parts_own(asked: list[Any]) -> None:
+    assert _train("mask") == 0
+    assert asked == [mask.MaskTraining(Path("d"), Path("o"))]
+
+
+def test_the_command_line_stands_above_overlays(asked: list[Any], tmp_path: Path) -> None:
+    overlay = tmp_path / "large.json"
+    overlay.write_text(json.dumps({"batch": 64, "max_minutes": 9.0, "config": {"delete_scale": 0.5}}), encoding="utf-8")
+    words = ["--overlay", str(overlay), "--max-minutes", "5", "--precision", "bfloat16", "--start", "s", "--resume"]
+    assert _train("mask", *words) == 0
+    (options,) = asked
+    assert (options.batch, options.max_minutes, options.precision) == (64, 5.0, "bfloat16")
+    assert (options.start, options.resume, options.config.delete_scale) == (Path("s"), True, 0.5)
+
+
+def test_an_editor_is_its_mask_head_then_its_decoder(asked: list[Any]) -> None:
+    assert _train("editor", "--max-minutes", "10", "--drawers", "2", "--cache", "c") == 0
+    first, second = asked
+    assert isinstance(first, mask.MaskTraining)
+    assert isinstance(second, decoder.DecoderTraining)
+    assert (first.max_minutes, second.max_minutes, first.drawers) == (6.0, 4.0, 2)
+    assert first.cache == second.cache == Path("c")
+
+
+@pytest.mark.parametrize("words", [("codec", "--drawers", "2"), ("decoder", "--precision", "float32")])
+def test_what_means_nothing_for_a_part_is_told(
+    asked: list[Any], capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    assert _train(*words) == 2
+    assert "means nothing" in capsys.readouterr().err
+    assert asked == []
+
+
+def test_a_bad_overlay_is_one_sentence(asked: list[Any], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"colour": 1}', encoding="utf-8")
+    assert _train("mask", "--overlay", str(tmp_path / "a.json")) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert asked == []
