@@ -228,6 +228,8 @@ def _check_caf(path: Path, file: BinaryIO, size: int) -> int | None:
 
 
 def _check_au(path: Path, head: bytes, size: int) -> int | None:
+    if len(head) < 12:
+        raise not_audio(path)
     start, length = struct.unpack(">II" if head[:4] == b".snd" else "<II", head[4:12])
     if length == 0xFFFFFFFF:  # allowed by the format: the length is that of the file
         return None

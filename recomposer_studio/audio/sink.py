@@ -1,7 +1,9 @@
 """Writing a sound file: the exact samples, the same bytes every time, whole or not at all."""
 
 import struct
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -10,6 +12,8 @@ import numpy as np
 import soundfile
 
 from recomposer_studio.audio.atomic import atomic_path, write_error
+from recomposer_studio.audio.chunks import MAX_CHUNKS, Chunk, add_chunks
+from recomposer_studio.audio.flac_tags import set_comments
 from recomposer_studio.audio.source import BLOCK_FRAMES, NativeBlock, SampleFormat
 from recomposer_studio.errors import InputError
 
@@ -32,25 +36,39 @@ FLAC_CHANNELS = 8
 """The most channels a FLAC stream has (RFC 9639)."""
 
 SMALL_CONTAINERS = ("WAV", "WAVEX", "AIFF", "AU")
-SIZE_LIMIT = 2**32 - 2**16
+SIZE_LIMIT = 2**32 - 2 * MAX_CHUNKS
 """Bytes of samples that containers with 32-bit sizes hold; the rest is for their other chunks."""
+
+CHUNKED = ("WAV", "WAVEX", "RF64")
+"""Containers that take chunks."""
+
+
+class Depth(StrEnum):
+    """A sample format that a person can ask for."""
+
+    INT16 = "16"
+    INT24 = "24"
+    FLOAT32 = "float"
+
+
+_SUBTYPES = {Depth.INT16: "PCM_16", Depth.INT24: "PCM_24", Depth.FLOAT32: "FLOAT"}
 
 
 def output_format(
-    source: SampleFormat, path: str | Path, *, channels: int, frames: int, float32: bool = False
+    source: SampleFormat, path: str | Path, *, channels: int, frames: int, depth: Depth | None = None
 ) -> SampleFormat:
-    """How to write a file that keeps the sample format of its source, in the container that the name asks for.
+    """How to write a file in the container that its name asks for: in the sample format of its source, or in another depth.
 
-    Integers keep their width, float and double stay; lossy codings, and everything when `float32` is set, become 32-bit
-    float. Eight bits are signed or unsigned as the container has them. A WAV of 4 GB or more becomes RF64 under the
-    same name; WAVEX stays WAVEX, and the byte order stays within one container.
+    Without a depth integers keep their width, float and double stay, and lossy codings become 32-bit float. Eight bits are
+    signed or unsigned as the container has them. A WAV of 4 GB or more becomes RF64 under the same name; WAVEX stays
+    WAVEX, and the byte order stays within one container.
 
     Args:
         source: the source's format.
         path: name of the file to write; its suffix names the container.
         channels: number of channels to write.
         frames: number of frames to write.
-        float32: write 32-bit float whatever the source is.
+        depth: write this whatever the source is.
 
     Raises:
         InputError: unknown suffix, or a container that cannot hold this format, this many channels or this length.
@@ -61,7 +79,9 @@ def output_format(
         raise InputError(
             f"{path}: no sound file is written with the ending {path.suffix!r}; use one of {' '.join(CONTAINERS)}."
         )
-    if float32 or source.is_lossy:
+    if depth is not None:
+        subtype = _SUBTYPES[depth]
+    elif source.is_lossy:
         subtype = "FLOAT"
     elif source.bits == 8:
         subtype = "PCM_U8" if container in ("WAV", "W64", "RF64") else "PCM_S8"
@@ -71,7 +91,9 @@ def output_format(
         subtype = source.subtype
     if container == "FLAC" and not soundfile.check_format(container, subtype):
         kind = {"FLOAT": "32-bit float", "DOUBLE": "64-bit float", "PCM_32": "32-bit integer"}[subtype]
-        raise InputError(f"{path}: FLAC cannot hold {kind} samples; give the output the ending .wav.")
+        raise InputError(
+            f"{path}: FLAC cannot hold {kind} samples; give the output the ending .wav, or choose 16 or 24 bits."
+        )
     if container == "FLAC" and channels > FLAC_CHANNELS:
         raise InputError(
             f"{path}: FLAC holds at most {FLAC_CHANNELS} channels, not {channels}; give the output the ending .wav."
@@ -83,6 +105,16 @@ def output_format(
         raise InputError(f"{path}: {container} holds at most 4 GB; give the output the ending .wav.")
     same = container == source.container and soundfile.check_format(container, subtype, source.endian)
     return SampleFormat(container, subtype, source.endian if same else "FILE")
+
+
+def reduces(source: SampleFormat, output: SampleFormat) -> bool:
+    """Whether an output has fewer bits than its source, so that every sample is requantised."""
+    return output.is_integer and (not source.is_integer or source.bits > output.bits)
+
+
+def takes_chunks(output: SampleFormat) -> bool:
+    """Whether chunks can be added to a file of this format."""
+    return output.container in CHUNKED and output.endian != "BIG"
 
 
 class AudioSink:
@@ -99,7 +131,15 @@ class AudioSink:
         frames_written: frames so far.
     """
 
-    def __init__(self, path: str | Path, format: SampleFormat, rate_hz: int, channels: int) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        format: SampleFormat,
+        rate_hz: int,
+        channels: int,
+        chunks: Sequence[Chunk] = (),
+        comments: Sequence[str] = (),
+    ) -> None:
         """Remember what to write; the `with` statement opens the file.
 
         Args:
@@ -107,7 +147,10 @@ class AudioSink:
             format: sample format, as `output_format` gives it.
             rate_hz: sample rate.
             channels: number of channels.
+            chunks: what a WAV or RF64 file carries beside its samples.
+            comments: `NAME=text`, what a FLAC file does.
         """
+        self._chunks, self._comments = tuple(chunks), tuple(comments)
         self.path = Path(path)
         self.format = format
         self.rate_hz = rate_hz
@@ -202,6 +245,10 @@ class AudioSink:
                     raise OSError("the disk is full")
             if finish and self.format.container in ("WAV", "WAVEX", "RF64", "AIFF"):
                 _clear_peak_time(self._temporary)
+            if finish and self._chunks and takes_chunks(self.format):
+                add_chunks(self._temporary, self._chunks)
+            if finish and self._comments and self.format.container == "FLAC":
+                set_comments(self._temporary, self._comments)
         except (soundfile.LibsndfileError, OSError) as error:
             if finish:
                 raise write_error(self.path, error) from error

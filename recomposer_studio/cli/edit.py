@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from recomposer_studio.audio.sink import Depth
 from recomposer_studio.cli.job import EditJob, run_edit, summary
 from recomposer_studio.project.recipe import Decoding
 
@@ -13,7 +14,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "recording", type=Path, metavar="IN", help="recording: WAV, FLAC, AIFF, Ogg, Opus, MP3, CAF, W64, RF64"
     )
-    parser.add_argument("--roll", type=Path, required=True, metavar="ROLL.json", help="the event roll")
+    parser.add_argument(
+        "--roll", type=Path, required=True, metavar="ROLL.json", help="the event roll, or labels of another program"
+    )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="TAKE.wav", help="the take, in the recording's sample format"
     )
@@ -27,8 +30,42 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     add_decoding(parser)
     parser.add_argument("--report", type=Path, metavar="FILE.json", help="write everything that made the take")
-    parser.add_argument("--float32", action="store_true", help="write 32-bit float, which cannot clip")
+    add_export(parser)
     parser.set_defaults(run=run)
+
+
+def add_export(parser: argparse.ArgumentParser) -> None:
+    """Adds what is written, and how."""
+    group = parser.add_argument_group("export")
+    group.add_argument(
+        "--bits",
+        choices=[str(depth) for depth in Depth],
+        help="sample format (default: as the recording); fewer bits are dithered",
+    )
+    group.add_argument(
+        "--float32",
+        action="store_const",
+        dest="bits",
+        const="float",
+        help="the same as --bits float, which cannot clip",
+    )
+    group.add_argument(
+        "--region", type=float, nargs=2, metavar=("START", "END"), help="write this stretch alone, in seconds"
+    )
+    group.add_argument(
+        "--stem",
+        action="append",
+        default=[],
+        metavar="WHICH",
+        help="only this stem: bed, placed, removed or a row (repeatable)",
+    )
+    group.add_argument(
+        "--labels", type=Path, action="append", default=[], metavar="FILE",
+        help="write the rows as labels too; the ending chooses the format: .txt (Audacity), .csv, .tsv,"
+        " .selections.txt (Raven), .TextGrid, .jams, .json (repeatable)",
+    )  # fmt: skip
+    group.add_argument("--no-recipe", action="store_true", help="do not put the recipe into the take (WAV, FLAC)")
+    group.add_argument("--no-markers", action="store_true", help="do not put the rows into the take as markers (WAV)")
 
 
 def add_decoding(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +96,11 @@ def run(arguments: argparse.Namespace) -> None:
         device=arguments.device,
         seed=arguments.seed,
         decoding=decoding_of(arguments),
-        float32=arguments.float32,
+        depth=Depth(arguments.bits) if arguments.bits else None,
+        region_s=tuple(arguments.region) if arguments.region else None,
+        stem_names=tuple(arguments.stem),
+        labels=tuple(arguments.labels),
+        recipe=not arguments.no_recipe,
+        markers=not arguments.no_markers,
     )
     print(summary(run_edit(job)))

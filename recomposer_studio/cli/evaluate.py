@@ -38,7 +38,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--yamnet",
         type=Path,
         metavar="FILE.tflite",
-        help="the published YAMNet (default: the installed one; no KLD without)",
+        help="the published YAMNet (default: the installed one, else the built-in tagger)",
     )
     parser.add_argument(
         "--classes", choices=("trained", "all"), default="trained", help="targets of well-covered classes, or of all"
@@ -56,6 +56,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--audio", type=Path, metavar="DIR", help="clips of a table that does not lie beside them")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the first scene (default 0)")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep decoded recordings there between runs")
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="processes to measure in (default 1); the figures are the same"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where models run")
     parser.add_argument(
         "--no-examples", action="store_true", help="no pictures and sounds of best, median and worst scenes"
@@ -84,6 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
         only=arguments.only,
         duration_s=arguments.duration,
         audio=arguments.audio,
+        jobs=arguments.jobs,
     )
     with closing(ReadingBar()) as reading, progress_bar("evaluating") as progress:
         report = evaluate(request, progress, say, reading)

@@ -11,16 +11,20 @@ from typing import Any
 
 from recomposer_studio import __version__
 from recomposer_studio.audio.atomic import atomic_path
-from recomposer_studio.audio.source import Source
+from recomposer_studio.audio.sink import Depth, reduces
+from recomposer_studio.audio.source import SampleFormat, Source
 from recomposer_studio.cli.progress import progress_bar
 from recomposer_studio.editing.engine import Engine
 from recomposer_studio.editing.generator import Generator
+from recomposer_studio.errors import InputError
 from recomposer_studio.model import catalogue
-from recomposer_studio.project.export import Exported, plan_export, write_export
+from recomposer_studio.project.export import Exported, ExportOptions, plan_export, region_of, write_export
 from recomposer_studio.project.recipe import Decoding, Recipe, Renderer
-from recomposer_studio.project.take import Layer, Take
+from recomposer_studio.project.take import Layer, Part, Take, stem_parts
 from recomposer_studio.roll.event import Action, Event, EventRoll
-from recomposer_studio.roll.file import check_fits, read_roll
+from recomposer_studio.roll.file import check_fits
+from recomposer_studio.roll.formats.files import read_labels
+from recomposer_studio.roll.formats.values import About
 from recomposer_studio.roll.labels import LabelTable
 
 RENDERERS = {"repair": "spectral repair", "mask": "mask head", "tokens": "token decoder"}
@@ -32,7 +36,7 @@ class EditJob:
 
     Attributes:
         recording: the file to edit; never changed.
-        roll: the roll file.
+        roll: the roll file, or labels in any format.
         out: the take.
         stems: folder for stems, or None.
         report: file for the report, or None.
@@ -40,7 +44,12 @@ class EditJob:
         device: `auto`, `cpu` or `cuda`.
         seed: the take's seed.
         decoding: sampling settings.
-        float32: write 32-bit float whatever the source's format.
+        depth: sample format of the files, or None for the source's.
+        region_s: start and end of what is written, or None for all.
+        stem_names: which stems: `bed`, `placed`, `removed` or rows; none for all.
+        labels: files for the rows as labels.
+        recipe: whether the take carries its recipe.
+        markers: whether the take carries its rows as markers.
     """
 
     recording: Path
@@ -52,7 +61,12 @@ class EditJob:
     device: str = "auto"
     seed: int = 0
     decoding: Decoding = field(default_factory=Decoding)
-    float32: bool = False
+    depth: Depth | None = None
+    region_s: tuple[float, float] | None = None
+    stem_names: tuple[str, ...] = ()
+    labels: tuple[Path, ...] = ()
+    recipe: bool = True
+    markers: bool = True
 
 
 @dataclass(frozen=True)
@@ -73,10 +87,12 @@ def run_edit(job: EditJob) -> EditResult:
     """
     started = time.perf_counter()
     with Source.open(job.recording) as source:
-        roll = read_roll(job.roll)
+        labels = read_labels(job.roll, About(job.recording.name, source.duration_s, source.rate_hz))
+        roll = labels.roll
         check_fits(roll, source.duration_s, str(job.roll))
         also = [job.report] if job.report else []
-        plan = plan_export(source, roll, job.out, job.stems, float32=job.float32, inputs=[job.roll], also=also)
+        options = _export_options(job, source, roll)
+        plan = plan_export(source, roll, job.out, job.stems, options=options, inputs=[job.roll], also=also)
         renderer, generator, device = _choose_model(job, roll)
         recipe = Recipe(job.seed, renderer, job.decoding)
         with progress_bar("rendering") as progress:
@@ -90,11 +106,33 @@ def run_edit(job: EditJob) -> EditResult:
                 files = write_export(take, plan, progress)
             report = _report(take, job, hashes, generator, device)
             report |= {"take": str(files.take), "stems": _texts(files.stems), "removed": _texts(files.removed)}
+            report |= {"labels": _texts(files.labels), "region": options.region, "subtype": plan.sample_format.subtype}
+            report |= {"requantised": reduces(source.format, plan.sample_format), "notes": list(labels.notes)}
             report |= {"render_s": round(rendered - started, 3), "write_s": round(time.perf_counter() - rendered, 3)}
             if report_path:
                 text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
                 report_path.write_text(text, encoding="utf-8", newline="\n")
     return EditResult(job, take, files, report)
+
+
+def _export_options(job: EditJob, source: Source, roll: EventRoll) -> ExportOptions:
+    region = region_of(source, *job.region_s) if job.region_s else None
+    stems = _chosen_stems(job.stem_names, roll) if job.stem_names else None
+    if job.stem_names and job.stems is None:
+        raise InputError("--stem chooses among stems; name their folder with --stems")
+    return ExportOptions(job.depth, region, stems, job.labels, job.recipe, job.markers)
+
+
+def _chosen_stems(names: Iterable[str], roll: EventRoll) -> frozenset[Part]:
+    placed, removed = stem_parts(roll)
+    chosen: set[Part] = set()
+    for name in names:
+        parts = [part for part in (*placed, *removed) if name in (part.kind, part.row)]
+        if not parts:
+            rows = ", ".join(sorted({part.row for part in (*placed, *removed) if part.row}))
+            raise InputError(f"--stem {name}: there is no such stem; give bed, placed, removed or a row ({rows})")
+        chosen.update(parts)
+    return frozenset(chosen)
 
 
 def _texts(paths: Iterable[Path]) -> list[str]:
@@ -189,6 +227,10 @@ def summary(result: EditResult) -> str:
             lines.append(
                 f"{' and '.join(by_repair)}: spectral repair, because no model has beaten it on validation scenes"
             )
+    lines += result.report["notes"]
+    if result.report["requantised"]:
+        bits = SampleFormat("WAV", result.report["subtype"]).bits
+        lines.append(f"{bits} bits are fewer than the recording has: every sample is requantised, with dither")
     lines.append("; ".join(_written(result)))
     return "\n".join(lines)
 
@@ -199,6 +241,7 @@ def _written(result: EditResult) -> list[str]:
     if stems_dir:
         removed = f" and {_count(len(files.removed), 'removed sound')}" if files.removed else ""
         words.append(f"{_count(len(files.stems), 'stem')}{removed} in {stems_dir}")
+    words += [f"labels {path}" for path in files.labels]
     return [*words, f"report {report}"] if report else words
 
 

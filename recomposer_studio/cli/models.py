@@ -3,6 +3,7 @@
 import argparse
 
 from recomposer_studio.cli.progress import progress_bar
+from recomposer_studio.errors import InputError
 from recomposer_studio.model import catalogue
 
 
@@ -10,7 +11,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Adds the command to the parser."""
     parser = commands.add_parser("models", help="the models at hand", description=__doc__)
     actions = parser.add_subparsers(dest="models_command", required=True, metavar="COMMAND")
-    listing = actions.add_parser("list", help="list the shipped models")
+    listing = actions.add_parser("list", help="list the models and taggers at hand")
     listing.set_defaults(run=run)
     installing = actions.add_parser("install", help="fetch a model once", description="Fetch a model once.")
     installing.add_argument("name", choices=("yamnet",), metavar="NAME", help="yamnet: the sound classifier for `tag`")
@@ -35,6 +36,35 @@ def run(arguments: argparse.Namespace) -> None:
             f"trained on {len(checkpoint.classes)} classes; beats spectral repair on validation in: {better}"
         )
         print(f"  {checkpoint.folder}")
+    for line in taggers():
+        print(line)
+
+
+def taggers() -> list[str]:
+    """A line for every tagger, and one for where it lies; what is wrong with one stands in its line."""
+    from recomposer_studio.tagging.builtin import describe
+    from recomposer_studio.tagging.installation import installed, yamnet_folder
+
+    lines = []
+    try:
+        page = describe()
+        lines += [
+            f"tagger builtin (default): {page.path.stat().st_size / 1e6:.1f} MB; {len(page.event_classes)} classes in time,"
+            f" {len(page.trained_classes)} of them from many recordings",
+            f"  {page.path.parent}",
+        ]
+    except (InputError, OSError) as error:
+        lines.append(f"tagger builtin: {error}")
+    try:
+        yamnet = installed(yamnet_folder())
+        if yamnet is None:
+            lines.append("tagger yamnet: not installed (recomposer models install yamnet); 521 classes")
+        else:
+            size = yamnet.path.stat().st_size / 1e6
+            lines += [f"tagger yamnet: {size:.1f} MB; 521 classes; from {yamnet.source}", f"  {yamnet.path.parent}"]
+    except (InputError, OSError) as error:
+        lines.append(f"tagger yamnet: {error}")
+    return lines
 
 
 def run_install(arguments: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from recomposer_studio import __version__
 
-COMMANDS = ("edit", "tag", "demo", "picture", "models", "scenes", "evaluate", "train")
+COMMANDS = ("edit", "tag", "labels", "recipe", "demo", "picture", "models", "scenes", "evaluate", "train", "doctor")
 """Every command lives in a module of its own name beside this one, with `add(parsers)` and `run(arguments)`."""
 
 

@@ -8,10 +8,10 @@ from recomposer_studio.audio.source import Source
 from recomposer_studio.cli.progress import progress_bar
 from recomposer_studio.errors import InputError
 from recomposer_studio.roll.file import format_roll
+from recomposer_studio.tagging.choice import BUILTIN, YAMNET, load_tagger
 from recomposer_studio.tagging.events import DEFAULT_THRESHOLD, EventOptions, Found
-from recomposer_studio.tagging.installation import yamnet_folder
 from recomposer_studio.tagging.recording import as_roll, tag_recording
-from recomposer_studio.tagging.yamnet import load_yamnet
+from recomposer_studio.tagging.similar import SimilarOptions, find_similar
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,12 +22,23 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "--threshold",
         type=float,
-        default=DEFAULT_THRESHOLD,
         metavar="X",
-        help=f"leave out rows of less confidence, 0 to 1 (default {DEFAULT_THRESHOLD:g})",
+        help=f"leave out rows of less confidence, 0 to 1 (default {DEFAULT_THRESHOLD:g}; with --like"
+        f" {SimilarOptions().threshold:g})",
     )
     parser.add_argument(
-        "--tagger", choices=("yamnet",), default="yamnet", help="who listens (see: recomposer models install yamnet)"
+        "--tagger",
+        default=BUILTIN,
+        metavar="NAME|FOLDER",
+        help=f"who listens: {BUILTIN} (default), {YAMNET} (see: recomposer models install yamnet), or the folder of one"
+        " that you trained",
+    )
+    parser.add_argument(
+        "--like",
+        type=float,
+        nargs=2,
+        metavar=("START", "END"),
+        help="find the places that sound like the box from START to END, in seconds",
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the tagger runs")
     parser.set_defaults(run=run)
@@ -36,15 +47,21 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(arguments: argparse.Namespace) -> None:
     """Runs the command."""
     out: Path = arguments.out
-    if not 0.0 <= arguments.threshold <= 1.0:
+    if arguments.threshold is not None and not 0.0 <= arguments.threshold <= 1.0:
         raise InputError(f"--threshold {arguments.threshold:g}: give a confidence from 0 to 1")
     if same_file(out, arguments.recording):
         raise InputError(f"{out}: this file is an input and is never overwritten; choose another name")
     with Source.open(arguments.recording) as source:
-        tagger = load_yamnet(yamnet_folder(), arguments.device)
+        tagger = load_tagger(arguments.tagger, arguments.device)
         # The place to write is claimed first: an hour of listening must not end at a missing folder.
         with atomic_path(out) as part, progress_bar("listening") as progress:
-            found = tag_recording(source, tagger, EventOptions(threshold=arguments.threshold), progress, _tell)
+            if arguments.like is not None:
+                alike = SimilarOptions() if arguments.threshold is None else SimilarOptions(arguments.threshold)
+                start_s, end_s = arguments.like
+                found = find_similar(source, tagger, start_s, end_s, options=alike, progress=progress, on_found=_tell)
+            else:
+                options = EventOptions() if arguments.threshold is None else EventOptions(arguments.threshold)
+                found = tag_recording(source, tagger, options, progress, _tell)
             try:
                 part.write_text(format_roll(as_roll(found)), encoding="utf-8", newline="\n")
             except OSError as error:

@@ -26,6 +26,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--max-minutes", type=float, metavar="M", help="wall-clock budget; the learning rate follows it"
     )
     parser.add_argument("--resume", action="store_true", help="go on with the run that lies in --out")
+    parser.add_argument(
+        "--pause-minutes", type=float, metavar="M", help="mask, decoder: leave off after so long; --resume goes on"
+    )
     parser.add_argument("--start", type=Path, metavar="DIR", help="begin with the weights of this checkpoint")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument(
@@ -36,9 +39,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "--drawers", type=int, metavar="N", help="mask: processes that draw scenes, needs --cache (default: a thread)"
     )
-    parser.add_argument(
-        "--precision", choices=("float32", "bfloat16"), help="mask, tagger: of the matrix products"
-    )
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), help="mask, tagger: of the matrix products")
     parser.add_argument(
         "--overlay", type=Path, action="append", default=[], metavar="FILE.json", help="other sizes and settings"
     )
@@ -94,9 +95,9 @@ def _train(arguments: argparse.Namespace, kind: type[Any], train: Callable[[Any]
     known = {part.name for part in fields(kind)}
     given = {name: value for name, value in vars(arguments).items() if value is not None and name in known}
     # Of an editor's two parts, one may know what the other does not.
-    for name in ("start", "cache", "device", "drawers", "precision", "teacher"):
+    for name in ("start", "pause_minutes", "cache", "device", "drawers", "precision", "teacher"):
         if getattr(arguments, name) is not None and name not in known and arguments.part != "editor":
-            raise InputError(f"--{name} means nothing for {arguments.part}; leave it out")
+            raise InputError(f"--{name.replace('_', '-')} means nothing for {arguments.part}; leave it out")
     options = kind(data=arguments.data, out=arguments.out)
     for path in arguments.overlay:
         options = overlaid(options, read_overlay(path), str(path))

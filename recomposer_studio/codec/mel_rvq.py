@@ -128,7 +128,10 @@ class MelRvqCodec:
         vocoder = Vocoder(config.vocoder, config.rate_hz)
         try:
             mean, codebooks = values.pop("mean"), values.pop("codebooks")
-            vocoder.load_state_dict({name.removeprefix("vocoder."): tensor for name, tensor in values.items()})
+            if not any(weight.is_meta for weight in vocoder.parameters()):  # on `meta` only the sizes below count
+                vocoder.load_state_dict({name.removeprefix("vocoder."): tensor for name, tensor in values.items()})
+            elif any(values[f"vocoder.{n}"].shape != weight.shape for n, weight in vocoder.state_dict().items()):
+                raise RuntimeError("another size")
         except (KeyError, RuntimeError) as error:
             raise InputError("the codec's weights do not fit its configuration; get the checkpoint again") from error
         if codebooks.shape != (config.levels, config.codebook_size, PAIR * BANDS) or mean.shape != (PAIR * BANDS,):

@@ -30,6 +30,9 @@ QUIETEST_BACKGROUND_DB = -60.0
 MOST_ENHANCE_DB = 40.0
 """The strongest gain Enhance applies to what it found: beyond it only the noise of the separation grows."""
 
+GENERATED = 30
+"""A frame that is generated takes about as long as so many that are analysed: for a progress whose pace tells the time left."""
+
 Progress = Callable[[int, int, str], None]
 
 
@@ -39,6 +42,10 @@ def _no_progress(done: int, total: int, what: str) -> None:
 
 def _never() -> bool:
     return False
+
+
+def _show_nobody(layer: Layer) -> None:
+    """Nobody waits for single layers."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class Engine:
         recipe: Recipe,
         progress: Progress = _no_progress,
         cancelled: Callable[[], bool] = _never,
+        on_layer: Callable[[Layer], None] = _show_nobody,
     ) -> Take:
         """Renders every insert, delete and enhance event of a roll.
 
@@ -67,13 +75,17 @@ class Engine:
             recipe: seed and settings.
             progress: called with (frames of work done, in all, what is being done).
             cancelled: polled between pieces of work.
+            on_layer: given every layer as soon as it is rendered.
 
         Raises:
             InputError: an event cannot be rendered; the sentence names it.
             Cancelled: `cancelled` returned true.
         """
         job = _Job(self.generator, source, roll, recipe, progress, cancelled)
-        layers = {layer.event.id: layer for layer in job.layers()}
+        layers: dict[str, Layer] = {}
+        for layer in job.layers():
+            layers[layer.event.id] = layer
+            on_layer(layer)
         model = f"{self.generator.name} {self.generator.digest}" if self.generator else Renderer.REPAIR.value
         return Take(source, roll, recipe, model, tuple(layers[e.id] for e in roll.events if e.id in layers))
 
@@ -123,7 +135,7 @@ class _Job:
         """Frames of work in an event, about: its window is analysed once, its box cut out once or generated."""
         grid = BandGrid.at(self.source.rate_hz)
         box = ceil((event.end_s - event.start_s) / grid.hop_s)
-        return Window.around(event, grid).frames + box
+        return Window.around(event, grid).frames + box * (GENERATED if event.action is Action.INSERT else 1)
 
     def tick(self, frames: int) -> None:
         """Counts finished work; stops when asked to."""
@@ -207,7 +219,7 @@ class _Job:
 
         def polled() -> bool:
             # Polled about once a generated frame, which is as long as two of the grid's.
-            self.count(2)
+            self.count(2 * GENERATED)
             return self.cancelled()
 
         sound = generator.sound(

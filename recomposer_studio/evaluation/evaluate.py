@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -23,10 +24,10 @@ from recomposer_studio.evaluation.editors import Editor, EngineEditor, IdentityE
 from recomposer_studio.evaluation.pictures import examples, histogram_pictures
 from recomposer_studio.evaluation.report import Report
 from recomposer_studio.evaluation.results import Results
-from recomposer_studio.evaluation.runner import Progress, run_cases
+from recomposer_studio.evaluation.runner import Bench, Progress, run_cases
+from recomposer_studio.evaluation.scorers import scorer_for
 from recomposer_studio.evaluation.studies import STUDIES, Study
 from recomposer_studio.evaluation.tables import Figures
-from recomposer_studio.evaluation.yamnet import scorer_for
 from recomposer_studio.model import catalogue
 from recomposer_studio.training.cache import RATE_HZ, AudioCache, SplitAudio
 from recomposer_studio.training.datasets import load_library
@@ -49,7 +50,7 @@ class Evaluation:
         editors: names of anchors, `codec`, checkpoints by name or folder; empty for the default checkpoint. The anchors
             come beside them, and the codec of a checkpoint that holds one.
         studies: names of studies; empty for the anchors.
-        yamnet: YAMNet as TFLite; None takes the installed one, and where there is none leaves out KLD.
+        yamnet: YAMNet as TFLite; None takes the installed one, and where there is none the built-in tagger.
         classes: `trained` takes targets of classes with 8 or more training sources, `all` of all classes.
         max_yamnet_rank: targets only from files whose class YAMNet ranks at least so high; None for all. Without effect on
             recordings that have no such ranks.
@@ -60,6 +61,7 @@ class Evaluation:
         examples: whether to write pictures and sounds of the best, median and worst scenes.
         only: whether to leave out the anchors that were not named; a figure without them says little.
         audio: folder of the clips where the table does not lie beside them, None to look for it.
+        jobs: processes to measure in; any number gives the same figures but for the seconds per edit.
     """
 
     data: Path
@@ -78,6 +80,7 @@ class Evaluation:
     examples: bool = True
     only: bool = False
     audio: Path | None = None
+    jobs: int = 1
 
 
 def evaluate(
@@ -101,11 +104,6 @@ def evaluate(
     studies = _studies(request.studies)
     library = load_library(request.data, audio=request.audio)
     scorer = scorer_for(request.yamnet)
-    if scorer is None:
-        say(
-            "KLD and the top-5 rate are left out, because they rest on a classifier's scores: give --yamnet FILE, or "
-            "install YAMNet once with: recomposer models install yamnet"
-        )
 
     def decoding(done: int, total: int) -> None:
         reading(done, total, "")
@@ -133,6 +131,13 @@ def evaluate(
     everything = [case for members in cases.values() for case in members]
     remarks += _sources(audio, everything, round(request.duration_s * RATE_HZ))
     remarks += _left_out_of_others(editors, everything, request.split)
+    if scorer is None:
+        say(
+            "KLD and the top-5 rate are left out, because they rest on a classifier's scores and the built-in tagger cannot "
+            "run here: give --yamnet FILE, or install YAMNet once with: recomposer models install yamnet"
+        )
+    elif request.yamnet is None:
+        say(f"KLD and top-5 rate rest on {scorer.name}; figures of another classifier cannot be compared with them.")
     for remark in remarks:
         say(remark)
     if request.split == "test":
@@ -140,14 +145,21 @@ def evaluate(
     results = Results(request.out / "results.jsonl", scorer.name if scorer else None, audio)
     asked = {study.name: tuple(filter(study.asks, editors)) for study in studies if study.name in cases}
     questions = [(case, who) for name, members in cases.items() for case in members for who in asked[name]]
-    run_cases(cache, questions, scorer, results, progress)
+    run_cases(
+        Bench(cache, editors, scorer),
+        questions,
+        results,
+        progress,
+        request.jobs,
+        partial(bench_for, request, scorer is not None),
+    )
     if not any(results.get(case, who) is not None for case, who in questions if not isinstance(who, InputEditor)):
         names = ", ".join(editor.name for editor in editors if not isinstance(editor, InputEditor)) or "no editor"
         raise InputError(
             f"nothing was measured: {names} can answer nothing of the studies {', '.join(cases) or 'that are left'}; "
             "name other editors or studies"
         )
-    figures = Figures(results, editors, editors[0], scorer is not None)
+    figures = Figures(results, editors, editors[0], scorer.name if scorer else None)
     tables = {
         study.name: study.tables(cases[study.name], replace(figures, editors=asked[study.name]))
         for study in studies
@@ -176,6 +188,21 @@ def evaluate(
     return report
 
 
+def bench_for(request: Evaluation, heard: bool) -> Bench:
+    """Recordings, editors and classifier of a request, for a process that helps with it.
+
+    Args:
+        request: what to evaluate.
+        heard: whether a classifier is in use.
+
+    Raises:
+        InputError: as `evaluate`.
+    """
+    library = load_library(request.data, audio=request.audio)
+    editors, _ = _editors(request, library, lambda done, total: None)
+    return Bench(AudioCache(library, request.cache), editors, scorer_for(request.yamnet) if heard else None)
+
+
 def command_of(request: Evaluation) -> str:
     """A command line that repeats a request; folders by their last name."""
     words = ["recomposer", "evaluate", "--data", _last(request.data), "--split", request.split]
@@ -200,6 +227,8 @@ def _last(path: Path) -> str:
 def _check(request: Evaluation) -> None:
     if request.scenes < 1:
         raise InputError(f"{request.scenes} scenes give no figures; ask for at least one")
+    if request.jobs < 1:
+        raise InputError(f"{request.jobs} processes measure nothing; give at least one with --jobs")
     if request.split not in SPLITS:
         raise InputError(f"there is no split '{request.split}'; choose one of {', '.join(SPLITS)}")
     check_draw(request.seed, request.duration_s)

@@ -1,6 +1,6 @@
 """KLD: how differently a classifier hears the edit and the desired sound, by region.
 
-16 kHz mono, patches of 15,600 samples every 0.1 s, 521 scores + 1e-6 normalised to sum 1, KL(desired || estimate) in
+16 kHz mono, patches of 15,600 samples every 0.1 s, class scores (YAMNet: 521) + 1e-6 normalised to sum 1, KL(desired || estimate) in
 nats. Mean over the patches whose centre lies in the box (the nearest one if none does); nontarget is the mean over
 patches whose centre is further than 0.9875 s from the box, so that they see nothing of it.
 """
@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recomposer_studio.evaluation.regions import Box, changed_span, mono_at
-from recomposer_studio.evaluation.yamnet import PATCH, YamnetScorer
+from recomposer_studio.evaluation.scorers import Scorer
+from recomposer_studio.tagging.front_end import PATCH_SAMPLES
 
 RATE_HZ = 16000
 HOP = 1600
-CENTRE_S = PATCH / 2 / RATE_HZ
+CENTRE_S = PATCH_SAMPLES / 2 / RATE_HZ
 FAR_S = 0.9875
 FLOOR = 1e-6
 
@@ -43,7 +44,7 @@ class KldReference:
         InputError: the signal is empty or not finite.
     """
 
-    def __init__(self, desired: NDArray[np.floating], scorer: YamnetScorer, rate_hz: int = 32000) -> None:
+    def __init__(self, desired: NDArray[np.floating], scorer: Scorer, rate_hz: int = 32000) -> None:
         """Scores the desired signal."""
         self.scorer = scorer
         self._signal = _padded(desired, rate_hz)
@@ -51,11 +52,11 @@ class KldReference:
 
     @property
     def desired_scores(self) -> NDArray[np.float32]:
-        """Scores (patches, 521) of the desired signal; patch i is centred at i / 10 + 0.4875 s."""
+        """Scores (patches, classes) of the desired signal; patch i is centred at i / 10 + 0.4875 s."""
         return self._scores
 
     def scores(self, estimate: NDArray[np.floating], rate_hz: int = 32000) -> NDArray[np.float32]:
-        """Scores (patches, 521) of an estimate; patches in which nothing changed are not scored again.
+        """Scores (patches, classes) of an estimate; patches in which nothing changed are not scored again.
 
         Raises:
             InputError: the signal is empty or not finite.
@@ -65,7 +66,9 @@ class KldReference:
         start, stop = changed_span(signal[:shared], self._signal[:shared], _UNCHANGED)
         patches = _patches(signal)
         first_sample = np.arange(len(patches)) * HOP
-        touched = (first_sample < stop) & (first_sample + PATCH > start) | (first_sample + PATCH > shared)
+        touched = (first_sample < stop) & (first_sample + PATCH_SAMPLES > start) | (
+            first_sample + PATCH_SAMPLES > shared
+        )
         out = np.empty((len(patches), self._scores.shape[1]), np.float32)
         known = np.flatnonzero(~touched)
         out[known] = self._scores[known]
@@ -83,7 +86,7 @@ class KldReference:
 
 
 def divergence(desired: NDArray[np.floating], estimate: NDArray[np.floating], box: Box) -> Kld:
-    """KLD by region from two score matrices (patches, 521), one patch every 0.1 s.
+    """KLD by region from two score matrices (patches, classes), one patch every 0.1 s.
 
     Args:
         desired: scores of the desired signal.
@@ -119,8 +122,8 @@ def _distribution(scores: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def _padded(samples: NDArray[np.floating], rate_hz: int) -> NDArray[np.float32]:
     signal = mono_at(samples, rate_hz, RATE_HZ).astype(np.float32)
-    return np.pad(signal, (0, max(0, PATCH - len(signal))))
+    return np.pad(signal, (0, max(0, PATCH_SAMPLES - len(signal))))
 
 
 def _patches(signal: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.lib.stride_tricks.sliding_window_view(signal, PATCH)[::HOP]
+    return np.lib.stride_tricks.sliding_window_view(signal, PATCH_SAMPLES)[::HOP]

@@ -10,12 +10,11 @@ from recomposer_studio.editing.regions import Region
 from recomposer_studio.evaluation.anchors import spectrum_of
 from recomposer_studio.evaluation.editors import Samples, Task
 from recomposer_studio.evaluation.kld import KldReference, divergence, patches_inside
-from recomposer_studio.evaluation.msd import MsdReference
+from recomposer_studio.evaluation.msd import MsdReference, by_region
 from recomposer_studio.evaluation.regions import Box
-from recomposer_studio.evaluation.yamnet import YamnetScorer
+from recomposer_studio.evaluation.scorers import Scorer
 from recomposer_studio.project.recipe import Recipe
 from recomposer_studio.roll.event import Action
-from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.training.scenes import Scene
 
 CLIP: Box = (0.0, float("inf"))
@@ -41,7 +40,7 @@ class Judge:
     kld: KldReference | None
 
     @staticmethod
-    def of(scene: Scene, scorer: YamnetScorer | None) -> "Judge":
+    def of(scene: Scene, scorer: Scorer | None) -> "Judge":
         """Prepares the desired signal."""
         reference = KldReference(scene.desired, scorer, scene.rate_hz) if scorer else None
         return Judge(scene, MsdReference(scene.desired, scene.rate_hz), reference)
@@ -52,16 +51,18 @@ class Judge:
         Returns:
             msd_target, msd_skirt, msd_nontarget, msd_clip; changed_outside: samples outside the rows' regions that
             differ from the input. With a classifier kld_target, kld_nontarget, kld_clip, score_true and score_named
-            (mean score in the box of the event's class and of the row's label), and for Insert top5 (1 or 0).
+            (mean score in the box of the event's class and of the row's label, where the classifier knows them), and for
+            Insert top5 (1 or 0).
             In swap scenes fall_named and fall_unnamed in dB.
         """
         scene, box = self.scene, self.scene.truth_box
-        distance = self.msd.distance(estimate, box, scene.rate_hz)
+        frames = self.msd.frames(estimate, scene.rate_hz)
+        distance = by_region(frames, box)
         values = {
             "msd_target": distance.target,
             "msd_skirt": distance.skirt,
             "msd_nontarget": distance.nontarget,
-            "msd_clip": self.msd.distance(estimate, CLIP, scene.rate_hz).target,
+            "msd_clip": by_region(frames, CLIP).target,
             "changed_outside": float(_changed_outside(task, estimate)),
         }
         if self.kld is not None:
@@ -80,7 +81,7 @@ class Judge:
             "kld_nontarget": near.nontarget,
             "kld_clip": divergence(reference.desired_scores, scores, CLIP).target,
         }
-        classes = LabelTable.load().classes
+        classes = reference.scorer.classes
         for name, label in (("score_true", scene.edit.class_name), ("score_named", task.row.label)):
             if label in classes:
                 values[name] = float(heard[classes.index(label)])

@@ -12,6 +12,7 @@ from recomposer_studio import __version__
 from recomposer_studio.audio.atomic import atomic_path
 from recomposer_studio.evaluation.pictures import Example
 from recomposer_studio.evaluation.tables import Table
+from recomposer_studio.training.markdown import plain_markdown
 
 _METHOD = """\
 Scenes are composed from recordings of one split: a background at -26 dBFS, the target in its true box, and in overlap
@@ -127,14 +128,14 @@ class Report:
             lines += ["", "## Best, median and worst scenes", ""]
         for example in self.examples:
             sounds = ", ".join(f"[{path.stem.rsplit('-', 1)[1]}]({_within(path, folder)})" for path in example.sounds)
-            lines += [f"**{example.editor}, {example.rank}**: {example.caption}. {sounds}", ""]
+            lines += [f"**{example.editor}, {example.rank}**: {plain_markdown(example.caption)}. {sounds}", ""]
             lines += [f"![{example.picture.stem}]({_within(example.picture, folder)})", ""]
         return "\n".join(lines)
 
 
 _NO_CLASSIFIER = (
-    "No classifier was given (`--yamnet`) and none is installed, so there are no KLD columns, no top-5 rates and no scores: "
-    "MSD alone says little about Insert."
+    "No classifier was given (`--yamnet`), none is installed and the built-in one cannot run, so there are no KLD columns, no "
+    "top-5 rates and no scores: MSD alone says little about Insert."
 )
 
 

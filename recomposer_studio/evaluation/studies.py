@@ -26,6 +26,10 @@ _RATIOS = (
 )
 
 
+def _ratios(figures: Figures) -> str:
+    return f"{_RATIOS}{figures.heard_by}"
+
+
 @dataclass(frozen=True)
 class Study:
     """A study.
@@ -75,7 +79,7 @@ def anchor_tables(cases: Sequence[Case], figures: Figures) -> list[Table]:
         members = [replace(case, group=case.group[1:]) for case in cases if case.group[0] == kind]
         what = "background and target" if kind == "plain" else "two backgrounds and another event over the target"
         title, columns = f"{kind.capitalize()} scenes ({what})", ("action", "editor", *figures.distance_columns())
-        tables.append(Table(title, _RATIOS, columns, figures.distance_rows(members)))
+        tables.append(Table(title, _ratios(figures), columns, figures.distance_rows(members)))
     if figures.kld:
         tables.append(_top5_table(cases, figures))
     return [*tables, _regions_table(cases, figures), _seconds_table(cases, figures)]
@@ -91,7 +95,7 @@ def _top5_table(cases: Sequence[Case], figures: Figures) -> Table:
                 rows.append((kind, name, len(pairs), figures.mean(pairs, "top5")))
     note = (
         "Share of Insert scenes in which the class is among the five highest mean scores of the patches in the box. "
-        "A model is to be read against the real event, not against 1."
+        f"A model is to be read against the real event, not against 1.{figures.heard_by}"
     )
     return Table(
         "Insert: class in the top five", note, ("scenes of kind", "editor", "scenes", "top-5 rate"), tuple(rows)
@@ -114,6 +118,7 @@ def _regions_table(cases: Sequence[Case], figures: Figures) -> Table:
     note = (
         "Ratios as above, over the target's frames and over all frames. They agree for an editor that leaves the rest "
         "alone; one that renders the whole clip anew pays for it in the second. The histograms show the distances."
+        f"{figures.heard_by}"
     )
     return Table("Target against whole clip", note, tuple(columns), tuple(rows))
 
@@ -150,7 +155,7 @@ def sloppy_tables(cases: Sequence[Case], figures: Figures) -> list[Table]:
     """Exact against drawn boxes."""
     note = (
         "Each edge of a drawn box lies up to 200 ms outside or 50 ms inside the true one. Distances are taken over the "
-        f"true box. {_RATIOS}"
+        f"true box. {_ratios(figures)}"
     )
     columns = ("scenes of kind", "action", "box", "editor", *figures.distance_columns())
     return [Table("Sloppy boxes", note, columns, figures.distance_rows(cases))]
@@ -187,7 +192,7 @@ def decoy_tables(cases: Sequence[Case], figures: Figures) -> list[Table]:
     """Distances on the decoy set."""
     note = (
         "Delete removes the one event of the clip; Insert adds a second event beside a decoy; Enhance raises a faint "
-        f"event beside a decoy at 10 dB. {_RATIOS}"
+        f"event beside a decoy at 10 dB. {_ratios(figures)}"
     )
     return [Table("Decoy set", note, ("action", "editor", *figures.distance_columns()), figures.distance_rows(cases))]
 
@@ -216,7 +221,7 @@ def level_tables(cases: Sequence[Case], figures: Figures) -> list[Table]:
     gains = ("MSD gained", "KLD gained") if figures.kld else ("MSD gained",)
     note = (
         f"Plain Enhance scenes: the event's level over the background in the input, wanted at {SWEEP_OUTPUT_DB:+.0f} dB. "
-        f"Gained = mean over scenes of input minus editor. {_RATIOS}"
+        f"Gained = mean over scenes of input minus editor. {_ratios(figures)}"
     )
     return [Table("Level sweep", note, ("input dB", "editor", *figures.distance_columns(), *gains), tuple(rows))]
 
@@ -245,7 +250,7 @@ def ablation_tables(cases: Sequence[Case], figures: Figures) -> list[Table]:
     note = (
         "No time: the box is the whole clip (not for Insert). No action: the model reads zeros where the action's word "
         "stands, while the engine does what the row says. No class: the model reads the word for an unknown sound. "
-        f"Spectral repair reads no words. {_RATIOS}"
+        f"Spectral repair reads no words. {_ratios(figures)}"
     )
     columns = ("scenes of kind", "action", "told", "editor", *figures.distance_columns())
     return [Table("Conditioning ablation", note, columns, figures.distance_rows(cases))]
@@ -280,7 +285,7 @@ def cross_class_tables(cases: Sequence[Case], figures: Figures) -> list[Table]:
     note = (
         "The Enhance row names a class drawn at random instead of the one that sounds. Scores are means over the patches "
         "in the box; gained = mean of log10(score after / score before). An editor that ignores the word raises the true "
-        "class; transformed: the named class gains more than the true one."
+        f"class; transformed: the named class gains more than the true one.{figures.heard_by}"
         if figures.kld
         else "This study rests on a classifier's scores; run it with --yamnet."
     )
@@ -323,7 +328,7 @@ def keep_cases(sampler: Sampler) -> list[Case]:
 def keep_tables(cases: Sequence[Case], figures: Figures) -> list[Table]:
     """What protecting the other event is worth."""
     columns = ("action", "other event", "editor", *figures.distance_columns())
-    note = f"Overlap scenes; the event over the target has a keep row, or none. {_RATIOS}"
+    note = f"Overlap scenes; the event over the target has a keep row, or none. {_ratios(figures)}"
     return [Table("Keep rows", note, columns, figures.distance_rows(cases))]
 
 

@@ -12,6 +12,7 @@ from recomposer_studio.evaluation.cases import Case
 from recomposer_studio.evaluation.editors import Editor
 from recomposer_studio.evaluation.measures import Values
 from recomposer_studio.evaluation.results import Results
+from recomposer_studio.training.markdown import plain_markdown
 
 Cell = str | int | float | Interval | None
 
@@ -56,7 +57,7 @@ def _shown(cell: Cell) -> str:
         if not math.isfinite(cell):
             return "-"
         return "0" if cell == 0 else f"{cell:.1g}" if abs(cell) < 0.01 else _two(cell)
-    return "-" if cell is None else str(cell)
+    return "-" if cell is None else plain_markdown(str(cell))
 
 
 def _two(value: float) -> str:
@@ -91,13 +92,23 @@ class Figures:
         results: measured values.
         editors: the editors, in the tables' order.
         base: the editor that changes nothing.
-        kld: whether a classifier was in use.
+        classifier: name of the classifier that KLD and scores rest on, None without.
     """
 
     results: Results
     editors: tuple[Editor, ...]
     base: Editor
-    kld: bool
+    classifier: str | None
+
+    @property
+    def kld(self) -> bool:
+        """Whether a classifier was in use."""
+        return self.classifier is not None
+
+    @property
+    def heard_by(self) -> str:
+        """A sentence for the notes of tables that rest on a classifier; empty without one."""
+        return f" Classifier: {self.classifier}." if self.classifier else ""
 
     def pairs(self, cases: Sequence[Case], editor: Editor) -> list[tuple[Values, Values]]:
         """(editor's values, input's values) of the cases that the editor can do."""

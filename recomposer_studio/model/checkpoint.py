@@ -6,8 +6,11 @@ spectral repair on validation, and per part (`mask`, `decoder`, `codec`) its con
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +29,11 @@ PARTS = ("mask", "decoder", "codec")
 SHARD_BYTES = 15 * 2**20
 """Largest weight file: larger parts are cut into several."""
 
+_LARGEST = 65_536
+_LARGEST_OF = {"rate_hz": 192_000, "layers": 64, "blocks": 64, "passes": 64, "levels": 64, "dilations": 4_096}
+"""What a configuration may ask for: some numbers decide how often something is done, which no weight file could contradict."""
+_LONGEST_LIST = 64
+_WEIGHT_FILE = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.safetensors")
 _KEYS = {"format_version", "name", "rate_hz", "classes", "better_than_repair", "attribution", "text_vectors", "parts"}
 _ConfigT = TypeVar("_ConfigT")
 
@@ -68,6 +76,8 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         unknown = sorted((set(document) - _KEYS) | (set(parts) - set(PARTS)))
         if unknown:
             raise InputError(f"{folder / CONFIG}: '{unknown[0]}' is unknown here; update Recomposer Studio")
+        for entry in parts.values():
+            _check_numbers(entry["config"], "config")
         tensors = {part: _read_part(folder, entry["files"]) for part, entry in parts.items()}
         canonical = json.dumps(document, sort_keys=True, ensure_ascii=True)
         return Checkpoint(
@@ -80,7 +90,7 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
             {part: dict(entry["config"]) for part, entry in parts.items()},
             tensors,
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{folder / CONFIG} is damaged ({error!r}); get the checkpoint again") from error
 
 
@@ -178,13 +188,34 @@ def dataclass_from_json(kind: type[_ConfigT], values: Mapping[str, Any], folder:
         raise InputError(f"{folder / CONFIG} is damaged ({error}); get the checkpoint again") from error
 
 
+@contextmanager
+def damage_told(folder: Path) -> Iterator[None]:
+    """Whatever a forged configuration makes of the networks that are built here ends in one sentence.
+
+    Raises:
+        InputError: something went wrong.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # torch has an exception for every kind of senseless size
+        raise InputError(
+            f"{folder / CONFIG} asks for networks that cannot be ({type(error).__name__}); get the checkpoint again"
+        ) from error
+
+
 def fill(net: torch.nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:
-    """Loads weights into a network and sets it to evaluation.
+    """Loads weights into a network and sets it to evaluation; a network on the device `meta` is only compared with them.
 
     Raises:
         InputError: names or shapes do not fit.
     """
     try:
+        if any(value.is_meta for value in net.parameters()):
+            if {n: v.shape for n, v in net.state_dict().items()} != {n: v.shape for n, v in tensors.items()}:
+                raise TypeError
+            return
         net.load_state_dict(dict(tensors))
     except (RuntimeError, TypeError) as error:
         raise InputError(f"{folder}: the weights do not fit their configuration; get the checkpoint again") from error
@@ -214,11 +245,31 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return document
 
 
+def _check_numbers(value: Any, key: str) -> None:
+    """Refuses sizes before anything of that size is made.
+
+    Raises:
+        ValueError: a number is no size, or a list is too long.
+    """
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            _check_numbers(inner, name)
+    elif isinstance(value, list):
+        if len(value) > _LONGEST_LIST:
+            raise ValueError(f"{key} has {len(value)} entries")
+        for inner in value:
+            _check_numbers(inner, key)
+    elif isinstance(value, int) and not 0 <= value <= _LARGEST_OF.get(key, _LARGEST):
+        raise ValueError(f"{key} is out of range")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{key} is no number")
+
+
 def _read_part(folder: Path, files: Iterable[Mapping[str, str]]) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for entry in files:
         path = folder / entry["file"]
-        if path.parent != folder:
+        if path.parent != folder or not _WEIGHT_FILE.fullmatch(entry["file"]):
             raise InputError(
                 f"{folder / CONFIG} names the weight file '{entry['file']}' outside its folder; get the checkpoint again"
             )

@@ -12,7 +12,7 @@ from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.codec.interface import Codec
 from recomposer_studio.editing.generator import MaskRequest, SoundRequest
 from recomposer_studio.errors import InputError
-from recomposer_studio.model.checkpoint import Checkpoint, fill, load_checkpoint
+from recomposer_studio.model.checkpoint import Checkpoint, damage_told, fill, load_checkpoint
 from recomposer_studio.model.conditioning import EVENT_VECTOR, TextVectors, event_vector
 from recomposer_studio.model.decoder import DecoderConfig, Prompt, TokenDecoder, generate_tokens, scene_features
 from recomposer_studio.model.mask import MaskNet, build_mask, mask_features, predict_share
@@ -43,9 +43,19 @@ class TorchGenerator:
         self._mask: MaskNet | None = None
         self._codec: Codec | None = None
         self._decoder: TokenDecoder | None = None
+        with damage_told(checkpoint.folder):
+            # Once without memory, to compare the sizes that the configuration asks for with those of the weights.
+            with torch.device("meta"):
+                self._build("meta")
+            self._build(device)
+
+    def _build(self, device: str) -> None:
+        checkpoint = self._checkpoint
         configs, tensors = checkpoint.configs, checkpoint.tensors
         if "mask" in configs:
-            self._mask = build_mask(checkpoint).to(device)
+            self._mask = build_mask(checkpoint)
+            if device != "meta":
+                self._mask.to(device)
         if "codec" in configs:
             self._codec = build_codec(configs["codec"], tensors["codec"])
         if "codec" in configs and "decoder" in configs:

@@ -1,35 +1,62 @@
-"""A take as files: the take itself and its stems, in the sample format of the source, streamed, all or nothing."""
+"""A take as files: the take itself, its stems and its rows as labels, streamed, all or nothing."""
 
 import json
 import os
 import re
 import secrets
-import shutil
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from recomposer_studio.audio.atomic import check_writable, pending_file, same_file, write_error
-from recomposer_studio.audio.sink import AudioSink, output_format
+from recomposer_studio.audio.atomic import PendingFile, check_writable, pending_file, same_file, write_error
+from recomposer_studio.audio.sink import AudioSink, Depth, output_format
 from recomposer_studio.audio.source import SampleFormat, Source
 from recomposer_studio.errors import InputError
+from recomposer_studio.project.embedded import (
+    carried_chunks,
+    carried_comments,
+    recipe_chunk,
+    recipe_comment,
+    recipe_document,
+    with_rows,
+)
 from recomposer_studio.project.headroom import check_headroom
+from recomposer_studio.project.samples import native_blocks
+from recomposer_studio.project.stem_folder import STEM_INDEX, moved_in, stem_folder
 from recomposer_studio.project.take import BED, TAKE, Part, Take, stem_parts
 from recomposer_studio.roll.event import EventRoll
+from recomposer_studio.roll.formats.files import format_labels, output_format_of
+from recomposer_studio.roll.formats.values import About
 
-_FloatArray = NDArray[np.float64]
-_Native = NDArray[Any]
-"""int32, float32 or float64, as the format has it."""
+Progress = Callable[[int, int, str], None]
+"""Is called with (samples done, samples in all, file name)."""
 
-BLOCK = 65_536
-STEM_INDEX = "stems.json"
-_STEM_NAME = re.compile(r"bed\.\w+|(removed/)?\d+-[\w-]+\.\w+")
+
+def _silent(done: int, total: int, what: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What is written, and how.
+
+    Attributes:
+        depth: sample format of every file; the source's when None.
+        region: first and last (exclusive) frame, the whole recording when None.
+        stems: which of the stems, all when None.
+        labels: files for the rows as labels; the name of each chooses its format.
+        recipe: whether the take carries its recipe (WAV, RF64, FLAC).
+        markers: whether the take carries its rows as markers (WAV, RF64).
+    """
+
+    depth: Depth | None = None
+    region: tuple[int, int] | None = None
+    stems: frozenset[Part] | None = None
+    labels: tuple[Path, ...] = ()
+    recipe: bool = True
+    markers: bool = True
 
 
 @dataclass(frozen=True)
@@ -39,20 +66,71 @@ class ExportPlan:
     Attributes:
         take: the take's file.
         sample_format: of every file.
+        frames: length of every file.
         stems_dir: folder of the stems, or None.
-        names: part -> name within `stems_dir`, of bed and placed stems, which sum to the take.
-        removed: likewise of the removed sounds, which with the bed sum to the source.
+        names: part -> name within `stems_dir`, of bed and placed stems, all of which sum to the take.
+        removed: likewise of the removed sounds, all of which with the bed sum to the source.
+        options: what else was asked for.
     """
 
     take: Path
     sample_format: SampleFormat
+    frames: int
     stems_dir: Path | None
     names: dict[Part, str]
     removed: dict[Part, str]
+    options: ExportOptions
 
     def stem_paths(self, names: dict[Part, str]) -> list[Path]:
         """The files of some of the stems."""
         return [self.stems_dir / name for name in names.values()] if self.stems_dir else []
+
+    @property
+    def sounds(self) -> list[Path]:
+        """The sound files."""
+        return [self.take, *self.stem_paths(self.names), *self.stem_paths(self.removed)]
+
+    def sample_bytes(self, channels: int) -> int:
+        """Bytes of samples in all sound files together; FLAC makes fewer of them."""
+        return len(self.sounds) * self.frames * channels * self.sample_format.bits // 8
+
+
+def region_of(source: Source, start_s: float, end_s: float) -> tuple[int, int]:
+    """First and last (exclusive) frame of a stretch of a recording.
+
+    Raises:
+        InputError: the stretch is empty or leaves the recording by more than half a sample.
+    """
+    if not 0.0 <= start_s < end_s <= source.duration_s + 0.5 / source.rate_hz:
+        raise InputError(
+            f"the region from {start_s:g} to {end_s:g} s must lie within the recording (0 to {source.duration_s:.9g} s) and have a length"
+        )
+    start, stop = round(start_s * source.rate_hz), min(round(end_s * source.rate_hz), source.frames)
+    if start >= stop:
+        raise InputError(f"the region from {start_s:g} to {end_s:g} s holds no sample; make it longer")
+    return start, stop
+
+
+def lay_out(source: Source, roll: EventRoll, take: Path, stems_dir: Path | None, options: ExportOptions) -> ExportPlan:
+    """The plan of an export, without a look at the disk.
+
+    Raises:
+        InputError: a format that the container cannot hold, or labels in a format that does not exist.
+    """
+    first, last = options.region or (0, source.frames)
+    sample_format = output_format(
+        source.format, take, depth=options.depth, frames=last - first, channels=source.channels
+    )
+    for path in options.labels:
+        output_format_of(path)
+    placed, removed = stem_parts(roll) if stems_dir else ([], [])
+    numbers = {row: number for number, row in enumerate(roll.rows(), start=1)}
+
+    def named(parts: list[Part]) -> dict[Part, str]:
+        chosen = [part for part in parts if options.stems is None or part in options.stems]
+        return {part: _stem_name(roll, numbers, part, take.suffix) for part in chosen}
+
+    return ExportPlan(take, sample_format, last - first, stems_dir, named(placed), named(removed), options)
 
 
 def plan_export(
@@ -61,7 +139,7 @@ def plan_export(
     take: Path,
     stems_dir: Path | None = None,
     *,
-    float32: bool = False,
+    options: ExportOptions | None = None,
     inputs: Iterable[Path] = (),
     also: Iterable[Path] = (),
 ) -> ExportPlan:
@@ -72,25 +150,18 @@ def plan_export(
         roll: the events.
         take: file to write; its suffix chooses the container, the sample format is the source's (lossy sources: 32-bit float).
         stems_dir: folder for `bed`, one placed stem a row, and `removed/`; stems of an earlier export in it are replaced.
-        float32: write 32-bit float whatever the source's format.
+        options: what else is asked for.
         inputs: further files that must not be overwritten.
         also: further files that the caller will write.
 
     Raises:
         InputError: a format that the container cannot hold, a missing folder, or two things under one name.
     """
-    sample_format = output_format(source.format, take, float32=float32, frames=source.frames, channels=source.channels)
-    placed, removed = stem_parts(roll) if stems_dir else ([], [])
-    numbers = {row: number for number, row in enumerate(roll.rows(), start=1)}
-    plan = ExportPlan(
-        take,
-        sample_format,
-        stems_dir,
-        {part: _stem_name(roll, numbers, part, take.suffix) for part in placed},
-        {part: _stem_name(roll, numbers, part, take.suffix) for part in removed},
-    )
+    options = options or ExportOptions()
+    plan = lay_out(source, roll, take, stems_dir, options)
     index = [stems_dir / STEM_INDEX] if stems_dir else []
-    targets = [take, *also, *plan.stem_paths(plan.names), *plan.stem_paths(plan.removed), *index]
+    single = [take, *options.labels, *also]
+    targets = [*single, *plan.stem_paths(plan.names), *plan.stem_paths(plan.removed), *index]
     for path in targets:
         for given in (source.path, *inputs):
             if same_file(path, given):
@@ -98,10 +169,11 @@ def plan_export(
                     f"{path}: this file is an input and is never overwritten; choose another name or folder"
                 )
     for number, path in enumerate(targets):
-        for other in targets[:number]:
+        # Stems have numbers of their own: comparing thousands of them pairwise takes minutes.
+        for other in single[:number]:
             if same_file(path, other):
                 raise InputError(f"{path}: two results would have this name; choose another one for {other.name}")
-    for path in (take, *also):
+    for path in single:
         check_writable(path)
     for path in targets:
         if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir() raises for names that are too long
@@ -123,52 +195,6 @@ def _stem_name(roll: EventRoll, numbers: dict[str, int], part: Part, suffix: str
     return f"{'removed/' if part.kind == 'removed' else ''}{numbers[row]:02d}-{plain}{suffix}"
 
 
-def native_blocks(take: Take, part: Part, sample_format: SampleFormat) -> Iterator[_Native]:
-    """The samples of a part in a file's own format, (n, channels) a block.
-
-    Outside the layers the source's samples pass through untouched: integers as integers, doubles as doubles.
-
-    Raises:
-        InputError: a floating-point source holds NaN or infinity.
-    """
-    source, spans = take.source, take.spans(part)
-    grounded = part.kind in ("take", "bed")
-    for start in range(0, source.frames, BLOCK):
-        stop = min(start + BLOCK, source.frames)
-        if grounded:
-            block = _cast(source.read_native(start, stop), sample_format)
-        else:
-            block = np.zeros((stop - start, source.channels), sample_format.native_dtype)
-        for first, last in ((max(start, a), min(stop, b)) for a, b in spans):
-            if first < last:
-                block[first - start : last - start] = encode(take.read(first, last, part), sample_format)
-        if not sample_format.is_integer and not np.isfinite(block).all():
-            source.read(start, stop)  # Finds the sample and says so.
-            raise InputError(
-                f"{source.path}: samples are too large for the output's format; export it again at a normal level"
-            )
-        yield block
-
-
-def _cast(native: _Native, sample_format: SampleFormat) -> _Native:
-    """Native samples of the source in an output's format; only with `float32` does their type change."""
-    if native.dtype == sample_format.native_dtype:
-        return native.copy()
-    as_float = native / 2.0**31 if np.issubdtype(native.dtype, np.integer) else native
-    with np.errstate(over="ignore", invalid="ignore"):  # What does not fit is found and told by the caller.
-        return as_float.astype(sample_format.native_dtype)
-
-
-def encode(samples: _FloatArray, sample_format: SampleFormat) -> _Native:
-    """Samples (channels, n) as native (n, channels); integers are rounded to the nearest step, left-justified in 32 bits."""
-    if not sample_format.is_integer:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return samples.T.astype(sample_format.native_dtype)
-    steps = 2 ** (sample_format.bits - 1)
-    rounded = np.clip(np.rint(samples.T * steps), -steps, steps - 1).astype(np.int64)
-    return (rounded << (32 - sample_format.bits)).astype(np.int32)
-
-
 @dataclass(frozen=True)
 class Exported:
     """The files of an export.
@@ -177,11 +203,13 @@ class Exported:
         take: the take.
         stems: bed and placed stems, which sum to the take.
         removed: removed sounds, which with the bed sum to the source.
+        labels: the rows.
     """
 
     take: Path
     stems: tuple[Path, ...] = ()
     removed: tuple[Path, ...] = ()
+    labels: tuple[Path, ...] = ()
 
 
 def export_take(
@@ -190,7 +218,8 @@ def export_take(
     stems_dir: Path | None = None,
     *,
     float32: bool = False,
-    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
+    options: ExportOptions | None = None,
+    progress: Progress = _silent,
 ) -> Exported:
     """Plans and writes a take, and its stems if a folder is given.
 
@@ -198,118 +227,127 @@ def export_take(
         take: the take.
         out: file to write, see `plan_export`.
         stems_dir: folder for the stems, see `plan_export`.
-        float32: write 32-bit float whatever the source's format.
-        progress: called with (samples done, samples in all, file name).
+        float32: write 32-bit float whatever the options say.
+        options: what else is asked for.
+        progress: is told how far it is.
 
     Raises:
         InputError: a file cannot be written, or would clip; everything is then as it was.
     """
-    return write_export(take, plan_export(take.source, take.roll, out, stems_dir, float32=float32), progress)
+    options = options or ExportOptions()
+    if float32:
+        options = replace(options, depth=Depth.FLOAT32)
+    return write_export(take, plan_export(take.source, take.roll, out, stems_dir, options=options), progress)
 
 
-def write_export(
-    take: Take,
-    plan: ExportPlan,
-    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
-) -> Exported:
+def write_export(take: Take, plan: ExportPlan, progress: Progress = _silent) -> Exported:
     """Writes a planned export: all files are finished beside their places before the first one is moved in.
 
     Raises:
         InputError: a file cannot be written, or would clip; everything is then as it was.
     """
-    parts = {**plan.names, **plan.removed}
+    parts, region, source = {**plan.names, **plan.removed}, plan.options.region, take.source
     for part in (TAKE, *parts):
-        check_headroom(take, part, plan.sample_format)
-    total = (1 + len(parts)) * take.source.frames
+        check_headroom(take, part, plan.sample_format, region)
+    total = (1 + len(parts)) * plan.frames
     written = 0
+    rows = roll_within(take.roll, region, source.rate_hz)
+    chunks, comments = carried_chunks(take, plan.sample_format, region), carried_comments(take, plan.sample_format)
 
     def write(part: Part, path: Path, name: str) -> None:
         nonlocal written
-        with AudioSink(path, plan.sample_format, take.source.rate_hz, take.source.channels) as sink:
-            for block in native_blocks(take, part, plan.sample_format):
+        own_chunks, own_comments = chunks, comments
+        if part == TAKE:
+            own_chunks = with_rows(chunks, rows, source.rate_hz) if plan.options.markers else chunks
+            if plan.options.recipe:
+                text = json.dumps(recipe_document(take, region), ensure_ascii=False, separators=(",", ":"))
+                own_chunks, own_comments = (*own_chunks, recipe_chunk(text)), (*comments, recipe_comment(text))
+        with AudioSink(path, plan.sample_format, source.rate_hz, source.channels, own_chunks, own_comments) as sink:
+            for block in native_blocks(take, part, plan.sample_format, region):
                 progress(written, total, name)
                 sink.write(block)
                 written += len(block)
 
-    with pending_file(plan.take) as take_file:
-        if plan.stems_dir is None:
+    with ExitStack() as stack:
+        single = [_labels_file(stack, take, rows, plan, path) for path in plan.options.labels]
+        take_file = stack.enter_context(pending_file(plan.take))
+        single.append(take_file)
+        if plan.stems_dir is not None:
+            folder = stack.enter_context(stem_folder(plan.stems_dir))
+            for part, name in parts.items():
+                write(part, folder / name, name)
             write(TAKE, take_file.path, plan.take.name)
-            take_file.commit()
+            with moved_in(plan.stems_dir, folder, list(parts.values())):
+                _commit(single)
         else:
-            with _stem_folder(plan.stems_dir) as folder:
-                for part, name in parts.items():
-                    write(part, folder / name, name)
-                write(TAKE, take_file.path, plan.take.name)
-                with _moved_in(plan.stems_dir, folder, list(parts.values())):
-                    take_file.commit()
+            write(TAKE, take_file.path, plan.take.name)
+            _commit(single)
     progress(total, total, plan.take.name)
-    return Exported(plan.take, tuple(plan.stem_paths(plan.names)), tuple(plan.stem_paths(plan.removed)))
+    stems, removed = plan.stem_paths(plan.names), plan.stem_paths(plan.removed)
+    return Exported(plan.take, tuple(stems), tuple(removed), plan.options.labels)
 
 
-@contextmanager
-def _stem_folder(folder: Path) -> Iterator[Path]:
-    """A folder inside `folder` to write new stems to; whatever is left of it, and folders made for nothing, vanish."""
-    made: list[Path] = []
-    beside = folder / f".stems-{secrets.token_hex(6)}"
-    # Folders are made inside the block that removes them: an interrupt may come at any moment.
+def roll_within(roll: EventRoll, region: tuple[int, int] | None, rate_hz: int) -> EventRoll:
+    """The events of a stretch, in times from its beginning; what leaves it is cut off.
+
+    Args:
+        roll: the events.
+        region: first and last (exclusive) frame, all when None.
+        rate_hz: sample rate.
+    """
+    if region is None:
+        return roll
+    first_s, last_s = region[0] / rate_hz, region[1] / rate_hz
+    return EventRoll(
+        tuple(
+            replace(event, start_s=max(event.start_s, first_s) - first_s, end_s=min(event.end_s, last_s) - first_s)
+            for event in roll.events
+            if min(event.end_s, last_s) - max(event.start_s, first_s) > 0.5 / rate_hz
+        )
+    )
+
+
+def _labels_file(stack: ExitStack, take: Take, rows: EventRoll, plan: ExportPlan, path: Path) -> PendingFile:
+    """The rows in a label file that waits to be put in place."""
+    rate_hz = take.source.rate_hz
+    text = format_labels(rows, output_format_of(path), About(plan.take.name, plan.frames / rate_hz, rate_hz))
+    file = stack.enter_context(pending_file(path))
     try:
-        try:
-            made = [path for path in (folder, *folder.parents) if not path.exists()]
-            (beside / "removed").mkdir(parents=True)
-        except OSError as error:
-            raise write_error(folder, error) from error
-        yield beside
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-        _remove_empty(made)
+        file.path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise write_error(path, error) from error
+    return file
 
 
-def _remove_empty(folders: list[Path]) -> None:
-    for folder in folders:
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-
-
-@contextmanager
-def _moved_in(folder: Path, beside: Path, names: list[str]) -> Iterator[None]:
-    """Replaces the stems of an earlier export by new ones; puts everything back if that or the block fails.
+def _commit(files: list[PendingFile]) -> None:
+    """Puts files in their places, all or none: the last one is exchanged in one step, the others can come back until then.
 
     Raises:
-        InputError: a file is in use, or the folder cannot be written to.
+        InputError: a file is in use, or the disk is full.
     """
-    (beside / STEM_INDEX).write_text(json.dumps({"format_version": 1, "stems": names}, indent=1), encoding="utf-8")
-    wanted = [*names, STEM_INDEX]
-    old = beside / "old"
-    moved: list[tuple[Path, Path]] = []
-    had_removed = (folder / "removed").exists()
+    with ExitStack() as stack:
+        for file in files[:-1]:
+            stack.enter_context(_committed(file))
+        files[-1].commit()
+
+
+@contextmanager
+def _committed(file: PendingFile) -> Iterator[None]:
+    """A file in its place, which what was there before takes again if the block fails."""
+    former = file.target.parent / f".recomposer-{secrets.token_hex(6)}.part"
+    there = file.target.exists()
     try:
-        (old / "removed").mkdir(parents=True)
-        for name in sorted(_former(folder) | set(wanted)):
-            if (folder / name).exists():
-                os.replace(folder / name, old / name)
-                moved.append((old / name, folder / name))
-        (folder / "removed").mkdir(exist_ok=True)
-        for name in wanted:
-            os.replace(beside / name, folder / name)
-            moved.append((folder / name, beside / name))
-        _remove_empty([folder / "removed"])
+        if there:
+            os.replace(file.target, former)
+    except OSError as error:
+        raise write_error(file.shown, error) from error
+    try:
+        file.commit()
         yield
-    except BaseException as error:
-        with suppress(FileExistsError):
-            (folder / "removed").mkdir(exist_ok=True)
-        for now, before in reversed(moved):
-            os.replace(now, before)
-        if not had_removed:
-            _remove_empty([folder / "removed"])
-        if isinstance(error, OSError):
-            raise write_error(folder, error) from error
+    except BaseException:
+        if there:
+            os.replace(former, file.target)
+        else:
+            file.target.unlink(missing_ok=True)
         raise
-
-
-def _former(folder: Path) -> set[str]:
-    """Stems that an earlier export left here; only names that an export gives are believed."""
-    try:
-        names = json.loads((folder / STEM_INDEX).read_text(encoding="utf-8"))["stems"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return set()
-    return {n for n in names if isinstance(n, str) and _STEM_NAME.fullmatch(n)} if isinstance(names, list) else set()
+    former.unlink(missing_ok=True)

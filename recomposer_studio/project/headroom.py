@@ -44,10 +44,16 @@ def _up(db: float) -> float:
     return max(_LEAST_STEP_DB, ceil(round(db * 10, 6)) / 10)
 
 
-def check_headroom(take: Take, part: Part, sample_format: SampleFormat) -> None:
+def check_headroom(take: Take, part: Part, sample_format: SampleFormat, region: tuple[int, int] | None = None) -> None:
     """Refuses a part that exceeds full scale in a fixed-point format.
 
     A sample may pass full scale by one step of the format, which is lost in rounding: integers reach -1 but not +1.
+
+    Args:
+        take: the take.
+        part: what of it.
+        sample_format: of the file.
+        region: first and last (exclusive) frame of what is written, all when None.
 
     Raises:
         ClipError: naming the event that adds most to the worst sample.
@@ -56,7 +62,7 @@ def check_headroom(take: Take, part: Part, sample_format: SampleFormat) -> None:
         return
     ceiling = 1.0 + 2.0 ** (1 - sample_format.bits)
     worst, where, channel = ceiling, -1, 0
-    for start, stop in _pieces(take, part):
+    for start, stop in _pieces(take, part, region):
         samples = np.abs(take.read(start, stop, part))
         if samples.max() > worst:
             channel, index = divmod(int(samples.argmax()), samples.shape[1])
@@ -71,24 +77,26 @@ def check_headroom(take: Take, part: Part, sample_format: SampleFormat) -> None:
 
     loudest = max((layer for layer in take.layers if layer.start <= where < layer.stop), key=pushes)
     what = {"take": "the take", "bed": "the bed without it"}.get(part.kind, f"its {part.kind} stem")
-    raise ClipError(loudest.event, 20.0 * float(np.log10(worst)), what, _remedy(take, part, loudest), sample_format)
+    raise ClipError(
+        loudest.event, 20.0 * float(np.log10(worst)), what, _remedy(take, part, loudest, region), sample_format
+    )
 
 
-def _pieces(take: Take, part: Part) -> list[tuple[int, int]]:
-    return [
-        (start, min(start + _BLOCK, last)) for first, last in take.spans(part) for start in range(first, last, _BLOCK)
-    ]
+def _pieces(take: Take, part: Part, region: tuple[int, int] | None) -> list[tuple[int, int]]:
+    begin, end = region or (0, take.source.frames)
+    spans = [(max(first, begin), min(last, end)) for first, last in take.spans(part)]
+    return [(start, min(start + _BLOCK, last)) for first, last in spans for start in range(first, last, _BLOCK)]
 
 
-def _remedy(take: Take, part: Part, layer: Layer) -> str:
+def _remedy(take: Take, part: Part, layer: Layer, region: tuple[int, int] | None) -> str:
     """Lower gain if that is enough, else a smaller amount, else nothing but the float format helps."""
     event = layer.event
     if part.kind in ("take", "placed") and layer.placed is not None:
         silent = take.adjusted(event.id, gain_db=GAIN_RANGE_DB[0])
-        factor = _largest_factor(take, silent, part)
+        factor = _largest_factor(take, silent, part, region)
         if factor > 0.0:
             return f"lower its gain_db by {_up(-20.0 * float(np.log10(factor))):.1f} dB, or "
-    factor = _largest_factor(take, take.adjusted(event.id, amount=0.0), part)
+    factor = _largest_factor(take, take.adjusted(event.id, amount=0.0), part, region)
     if factor * event.amount >= 0.01:
         return f"lower its amount to {np.floor(factor * event.amount * 100) / 100:.2f}, or "
     if part == TAKE:
@@ -96,10 +104,10 @@ def _remedy(take: Take, part: Part, layer: Layer) -> str:
     return ""
 
 
-def _largest_factor(take: Take, without: Take, part: Part) -> float:
+def _largest_factor(take: Take, without: Take, part: Part, region: tuple[int, int] | None) -> float:
     """The largest factor on what distinguishes two takes at which no sample of the part exceeds full scale; 0 for none."""
     factor = 1.0
-    for start, stop in _pieces(take, part):
+    for start, stop in _pieces(take, part, region):
         rest = without.read(start, stop, part)
         added = take.read(start, stop, part) - rest
         over = np.abs(rest + added) > 1.0

@@ -15,6 +15,16 @@ class Renderer(StrEnum):
     MODEL = "model"
 
 
+DECODING_RANGES: dict[str, tuple[float, float]] = {
+    "temperature": (0, 5),
+    "top_k": (0, 65536),
+    "top_p": (0.01, 1),
+    "guidance": (0, 20),
+    "levels": (0, 64),
+}
+"""Smallest and largest value of every setting."""
+
+
 @dataclass(frozen=True)
 class Decoding:
     """Sampling settings of the token decoder.
@@ -39,14 +49,7 @@ class Decoding:
         Raises:
             InputError: a setting lies outside its range.
         """
-        ranges = {
-            "temperature": (0, 5),
-            "top_k": (0, 65536),
-            "top_p": (0.01, 1),
-            "guidance": (0, 20),
-            "levels": (0, 64),
-        }
-        for name, (low, high) in ranges.items():
+        for name, (low, high) in DECODING_RANGES.items():
             value = getattr(self, name)
             if not low <= value <= high:
                 raise InputError(f"{name} is {value:g}; it must lie between {low:g} and {high:g}")

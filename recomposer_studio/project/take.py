@@ -34,8 +34,9 @@ class Layer:
     event: Event
     start: int
     stop: int
-    removed: NDArray[np.float32] | None
-    placed: NDArray[np.float32] | None
+    # Layers are compared by their key: it stands for the arrays, which have no truth value of their own.
+    removed: NDArray[np.float32] | None = field(compare=False)
+    placed: NDArray[np.float32] | None = field(compare=False)
     renderer: str
     key: str
     seed: int

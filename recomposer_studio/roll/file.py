@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, fields
 from hashlib import blake2b
 from pathlib import Path
@@ -12,7 +12,8 @@ from recomposer_studio.errors import InputError
 from recomposer_studio.roll.event import Event, EventRoll, field_problem, shown
 
 FORMAT_VERSION = 1
-MAX_FILE_BYTES = 32 * 2**20
+MAX_FILE_BYTES = 8 * 2**20
+"""Tens of thousands of events; a hostile file of this size is refused in seconds."""
 
 _FIELDS = tuple(field.name for field in fields(Event))
 _DEFAULTS = {field.name: field.default for field in fields(Event) if field.default is not MISSING}
@@ -69,7 +70,21 @@ def parse_roll(text: str | bytes, where: str) -> EventRoll:
     items = document["events"]
     if not isinstance(items, list):
         raise InputError(f"{where}: events must be a list, not {shown(items)}")
-    return EventRoll(tuple(_events(items, where)))
+    places = [_place(where, number, item) for number, item in enumerate(items, start=1)]
+    return EventRoll(tuple(_events(items, places)))
+
+
+def roll_from_values(items: Iterable[tuple[str, dict[str, Any]]]) -> EventRoll:
+    """The roll of events that were read from another format, under the rules of the roll file.
+
+    Args:
+        items: (place for error sentences, fields of the event), in the roll's order.
+
+    Raises:
+        InputError: one sentence that names the place and the field.
+    """
+    pairs = list(items)
+    return EventRoll(tuple(_events([_Object(values) for _, values in pairs], [place for place, _ in pairs])))
 
 
 def format_roll(roll: EventRoll) -> str:
@@ -140,21 +155,17 @@ def _decode(text: str | bytes, where: str) -> Any:
         raise InputError(f"{where}: the JSON is nested too deeply for a roll; write a plain list of events") from None
 
 
-def _events(items: list[Any], where: str) -> Iterator[Event]:
+def _events(items: list[Any], places: list[str]) -> Iterator[Event]:
     taken: dict[str, int] = {}
-    for number, item in enumerate(items, start=1):
+    for number, (item, place) in enumerate(zip(items, places, strict=True), start=1):
         id = item.get("id") if isinstance(item, _Object) else None
         if isinstance(id, str):
             id = id.strip()
             if id in taken:
-                raise InputError(
-                    f"{where}, {_name(number, id)}: id is the same as that of event {taken[id]}; give it its own"
-                )
+                raise InputError(f"{place}: id is the same as that of event {taken[id]}; give it its own")
             taken[id] = number
     repeats: Counter[str] = Counter()
-    for number, item in enumerate(items, start=1):
-        id = item.get("id") if isinstance(item, _Object) else None
-        place = f"{where}, {_name(number, id)}"
+    for number, (item, place) in enumerate(zip(items, places, strict=True), start=1):
         if not isinstance(item, _Object):
             raise InputError(f"{place}: an event must be an object with {', '.join(_REQUIRED)}, not {shown(item)}")
         _check_keys(item, _REQUIRED, _FIELDS, place)
@@ -199,6 +210,11 @@ def _check_keys(item: _Object, required: tuple[str, ...], known: tuple[str, ...]
     for key in required:
         if key not in item:
             raise InputError(f"{place}: {key} is missing; add it")
+
+
+def _place(where: str, number: int, item: object) -> str:
+    id = item.get("id") if isinstance(item, _Object) else None
+    return f"{where}, {_name(number, id.strip() if isinstance(id, str) else id)}"
 
 
 def _name(number: int, id: object) -> str:

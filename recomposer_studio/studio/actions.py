@@ -7,6 +7,8 @@ from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
 
+from recomposer_studio.diagnosis.log import ACTIONS
+
 CONTEXT = "Actions"
 
 
@@ -39,12 +41,18 @@ LINE = Entry("", "")
 
 MENUS: tuple[tuple[str, str, tuple[Entry, ...]], ...] = (
     ("file", "&File", (
-        Entry("open", "&Open recording ...", ("Ctrl+O",)),
+        Entry("open", "&Open recording or project ...", ("Ctrl+O",)),
         Entry("demo", "Open the &demo scene"),
         LINE,
+        Entry("save_project", "&Save project", ("Ctrl+S",)),
+        Entry("save_project_as", "Save project &as ...", ("Ctrl+Shift+S",)),
+        Entry("embed", "&Keep the recording in the project", (), True),
+        Entry("relink", "&Find the recording ..."),
+        Entry("recover", "Re&cover unsaved work ..."),
+        LINE,
         Entry("open_roll", "Open ro&ll ...", ("Ctrl+Shift+O",)),
-        Entry("save_roll", "&Save roll", ("Ctrl+S",)),
-        Entry("save_roll_as", "Save roll &as ...", ("Ctrl+Shift+S",)),
+        Entry("save_roll", "Save roll"),
+        Entry("save_roll_as", "Save roll as ..."),
         LINE,
         Entry("export", "&Export take ...", ("Ctrl+Shift+E",)),
         LINE,
@@ -54,6 +62,7 @@ MENUS: tuple[tuple[str, str, tuple[Entry, ...]], ...] = (
         Entry("undo", "&Undo", ("Ctrl+Z",)),
         Entry("redo", "&Redo", ("Ctrl+Shift+Z", "Ctrl+Y")),
         LINE,
+        Entry("cut", "C&ut boxes", ("Ctrl+X",)),
         Entry("copy", "&Copy boxes", ("Ctrl+C",)),
         Entry("paste", "&Paste boxes at the playhead", ("Ctrl+V",)),
         Entry("select_all", "Select &all boxes", ("Ctrl+A",)),
@@ -61,6 +70,7 @@ MENUS: tuple[tuple[str, str, tuple[Entry, ...]], ...] = (
         LINE,
         Entry("tool_select", "&Select tool", ("V",), True, False, "tool"),
         Entry("tool_draw", "&Draw tool", ("P",), True, False, "tool"),
+        Entry("snap", "S&nap", ("N",), True),
     )),
     ("row", "&Rows", (
         Entry("new", "&New row from the selection", ("Ctrl+B",)),
@@ -77,8 +87,39 @@ MENUS: tuple[tuple[str, str, tuple[Entry, ...]], ...] = (
         Entry("join", "&Join", ("Ctrl+J",)),
         Entry("remove", "&Remove the boxes", ("Del",)),
         LINE,
+        Entry("rename_row", "Rename the ro&w", ("Shift+F2",)),
+        Entry("row_up", "Row u&p", ("Ctrl+PgUp",)),
+        Entry("row_down", "Row do&wn", ("Ctrl+PgDown",)),
+        LINE,
         Entry("previous", "&Previous box", ("Alt+Left",)),
         Entry("next", "Ne&xt box", ("Alt+Right",)),
+    )),
+    ("shape", "&Boxes", (
+        Entry("earlier", "&Earlier", ("Ctrl+Left",), False, True),
+        Entry("later", "&Later", ("Ctrl+Right",), False, True),
+        Entry("higher", "&Higher", ("Ctrl+Up",), False, True),
+        Entry("lower", "L&ower", ("Ctrl+Down",), False, True),
+        LINE,
+        Entry("start_earlier", "Start earlier", ("Alt+Shift+Left",), False, True),
+        Entry("start_later", "Start later", ("Alt+Shift+Right",), False, True),
+        Entry("end_earlier", "End earlier", ("Ctrl+Shift+Left",), False, True),
+        Entry("end_later", "End later", ("Ctrl+Shift+Right",), False, True),
+        LINE,
+        Entry("top_higher", "Upper limit higher", ("Ctrl+Shift+Up",), False, True),
+        Entry("top_lower", "Upper limit lower", ("Ctrl+Shift+Down",), False, True),
+        Entry("bottom_higher", "Lower limit higher", ("Alt+Shift+Up",), False, True),
+        Entry("bottom_lower", "Lower limit lower", ("Alt+Shift+Down",), False, True),
+        LINE,
+        Entry("lane_up", "To the row &above", ("Alt+Up",), False, True),
+        Entry("lane_down", "To the row &below", ("Alt+Down",), False, True),
+    )),
+    ("detect", "&Detect", (
+        Entry("detect", "&Detect sounds", ("Ctrl+Shift+D",)),
+        Entry("find_similar", "&Find similar sounds", ("Ctrl+Alt+F",)),
+        LINE,
+        Entry("accept", "&Accept the suggestion", ("Return", "Enter"), False, True),
+        Entry("reject", "&Reject the suggestion", ("Backspace",), False, True),
+        Entry("accept_all", "Accept all &shown", ("Ctrl+Return",), False, True),
     )),
     ("play", "&Play", (
         Entry("play", "&Play or stop", ("Space",)),
@@ -88,6 +129,8 @@ MENUS: tuple[tuple[str, str, tuple[Entry, ...]], ...] = (
         Entry("original", "&Original", ("0",)),
         Entry("last_two", "Last &two versions", ("Tab",), False, True),
         Entry("difference", "&Difference", ("D",)),
+        Entry("match", "&Match the takes' loudness", (), True),
+        Entry("abx", "&Blind test ...", ("B",)),
         LINE,
         Entry("to_start", "To the &beginning", ("Home",), False, True),
         Entry("to_end", "To the &end", ("End",), False, True),
@@ -103,8 +146,19 @@ MENUS: tuple[tuple[str, str, tuple[Entry, ...]], ...] = (
         Entry("cancel", "&Cancel", ("Esc",)),
         LINE,
         Entry("rerun", "Another &seed"),
+        Entry("variations", "Several &variations"),
         Entry("recipe", "Show the &recipe"),
-        Entry("remove_take", "Remove the take from the list"),
+        Entry("paste_recipe", "&Paste recipe and render", ("Ctrl+Shift+V",)),
+        Entry("check_rows", "&Check the rows"),
+        LINE,
+        Entry("stars_0", "N&o star", ("Ctrl+0",)),
+        Entry("stars_1", "&1 star", ("Ctrl+1",)),
+        Entry("stars_2", "&2 stars", ("Ctrl+2",)),
+        Entry("stars_3", "&3 stars", ("Ctrl+3",)),
+        Entry("lock", "&Lock or unlock", ("Ctrl+L",)),
+        LINE,
+        Entry("duplicate_take", "&Duplicate the take"),
+        Entry("remove_take", "Re&move the take from the list"),
     )),
     ("view", "&View", (
         Entry("zoom_in", "Zoom &in", ("Ctrl+=", "Ctrl++")),
@@ -112,9 +166,23 @@ MENUS: tuple[tuple[str, str, tuple[Entry, ...]], ...] = (
         Entry("zoom_marked", "Zoom to the &selection", ("Ctrl+E",)),
         Entry("zoom_all", "Show &all", ("Ctrl+F",)),
         LINE,
+        Entry("zoom_frequency_in", "Zoom in &frequency", ("Ctrl+Alt+=",)),
+        Entry("zoom_frequency_out", "Zoom out of frequenc&y", ("Ctrl+Alt+-",)),
+        Entry("zoom_frequency_all", "S&how all frequencies", ("Ctrl+Shift+F",)),
+        Entry("scroll_up", "Higher frequencies", ("PgUp",), False, True),
+        Entry("scroll_down", "Lower frequencies", ("PgDown",), False, True),
+        LINE,
+        Entry("next_pane", "Next pa&ne", ("F6",)),
+        Entry("previous_pane", "Previous pane", ("Shift+F6",)),
+        LINE,
     )),
     ("help", "&Help", (
+        Entry("palette", "&Find a command ...", ("Ctrl+Shift+P",)),
         Entry("keys", "&Keys", ("F1",)),
+        LINE,
+        Entry("report", "&Copy a report"),
+        Entry("log_folder", "Show the &log folder"),
+        LINE,
         Entry("about", "&About Recomposer Studio"),
     )),
 )  # fmt: skip
@@ -164,6 +232,7 @@ class Actions:
                         groups[entry.group] = QActionGroup(window)
                     groups[entry.group].addAction(action)
                 handler = handlers[entry.id]
+                action.triggered.connect(lambda _=False, name=entry.id: ACTIONS.info(name))
                 if entry.checkable:
                     action.toggled.connect(handler)
                 else:
@@ -207,7 +276,10 @@ def keys_as_html() -> str:
         (_tr("Draw a box with any tool"), "Ctrl+drag"),
         (_tr("Select boxes with a frame"), "Shift+drag"),
         (_tr("Takes 1 to 9"), "1-9"),
+        (_tr("Snap the other way round"), "Alt+drag"),
         (_tr("Zoom at the pointer"), "Ctrl+wheel"),
+        (_tr("Zoom in frequency"), _tr("Ctrl+Shift+wheel, or Ctrl+wheel on the axis")),
+        (_tr("Put rows into another order"), _tr("drag their names")),
         (_tr("Scroll in time"), "Shift+wheel"),
         (_tr("Pan"), _tr("middle button")),
     )

@@ -18,17 +18,20 @@ class Change(QUndoCommand):
         before: the state to go back to.
         after: the state to go to.
         merge: steps that follow each other with the same key, which is not empty, become one.
+
+    Attributes:
+        after: the state to go to, the last one of all steps that became this one.
     """
 
     _MERGE_ID = 1
 
     def __init__(self, document: "Document", text: str, before: "State", after: "State", merge: str) -> None:
         super().__init__(text)
-        self._document, self._before, self._after, self._merge = document, before, after, merge
+        self._document, self._before, self.after, self._merge = document, before, after, merge
 
     def redo(self) -> None:
         """Applies the change."""
-        self._document.apply(self._after)
+        self._document.apply(self.after)
 
     def undo(self) -> None:
         """Takes it back."""
@@ -42,5 +45,5 @@ class Change(QUndoCommand):
         """Takes over what a following step of the same gesture did."""
         if not isinstance(other, Change) or other._merge != self._merge:
             return False
-        self._after = other._after
+        self.after = other.after
         return True

@@ -7,11 +7,12 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QGuiApplication
 
 from recomposer_studio.errors import InputError
-from recomposer_studio.roll.event import Action, Event, EventRoll
+from recomposer_studio.roll.event import Action, EventRoll
 from recomposer_studio.roll.file import format_roll, parse_roll
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.studio import verbs
 from recomposer_studio.studio.document import Document
+from recomposer_studio.studio.scale import FrequencyScale
 from recomposer_studio.studio.verbs import Area
 
 FIRST_LABEL = "Dog"
@@ -75,6 +76,8 @@ class Editing(QObject):
         if entry is not None:
             take = entry.take
             present = {layer.event.id for layer in take.layers}
+            if any(event.id in present for event in events) and document.refuse_locked(entry):
+                return
             for event in events:
                 if event.id in present:
                     take = take.adjusted(event.id, muted=muted)
@@ -102,6 +105,26 @@ class Editing(QObject):
             document.change_roll(self.tr("Split"), roll)
             document.select(kept)
 
+    def nudge(self, by_s: float, by_share: float, scale: FrequencyScale) -> None:
+        """Moves the selected events in time, and in frequency where they have limits; repeated keys are one step."""
+        document = self._document
+        if document.selected:
+            roll = verbs.move(document.roll, document.selected, by_s, by_share, scale, document.duration_s)
+            document.change_roll(self.tr("Move"), roll, f"nudge {','.join(document.selected)}")
+
+    def stretch(self, sides: str, by_s: float, by_share: float, scale: FrequencyScale) -> None:
+        """Moves sides of the selected events, see `verbs.resize`; repeated keys are one step."""
+        document = self._document
+        if document.selected:
+            roll = verbs.resize(document.roll, document.selected, sides, by_s, by_share, scale, document.duration_s)
+            document.change_roll(self.tr("Resize"), roll, f"stretch {sides} {','.join(document.selected)}")
+
+    def to_lane(self, by: int) -> None:
+        """Moves the selected events to the rows above or below."""
+        document = self._document
+        if document.selected:
+            document.change_roll(self.tr("Move to row"), verbs.to_lane(document.roll, document.selected, by))
+
     def join(self) -> None:
         """Makes one event of the selected ones."""
         document = self._document
@@ -120,6 +143,12 @@ class Editing(QObject):
         events = self._document.selected_events
         if events:
             QGuiApplication.clipboard().setText(format_roll(EventRoll(events)))
+
+    def cut(self) -> None:
+        """Copies the selected events and takes them out of the roll."""
+        if self._document.selected:
+            self.copy()
+            self._apply(self.tr("Cut"), verbs.delete)
 
     def paste(self, at_s: float) -> None:
         """Events from the clipboard, the earliest at a time."""
@@ -148,19 +177,6 @@ class Editing(QObject):
         wanted = {table.match(event.label).class_name for event in self._document.selected_events}
         same = [e.id for e in self._document.roll.events if table.match(e.label).class_name in wanted]
         self._document.select(same)
-
-    def neighbour(self, step: int) -> Event | None:
-        """Selects the next (1) or previous (-1) event in time and returns it."""
-        events = sorted(self._document.roll.events, key=lambda event: (event.start_s, event.end_s, event.id))
-        if not events:
-            return None
-        ids = [event.id for event in events]
-        chosen = self._document.selected
-        # Without a selection the first or the last one, from beyond the ends.
-        present = ids.index(chosen[-1]) if chosen else (-1 if step > 0 else len(ids))
-        place = min(max(present + step, 0), len(ids) - 1)
-        self._document.select((ids[place],))
-        return events[place]
 
     def _apply(self, text: str, change: Callable[[EventRoll, tuple[str, ...]], EventRoll]) -> None:
         document = self._document

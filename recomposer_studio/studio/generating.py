@@ -1,7 +1,7 @@
 """Rendering at the service of the document: plans, runs the job, puts what comes into the list of takes."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal
 
@@ -10,12 +10,37 @@ from recomposer_studio.model import catalogue
 from recomposer_studio.model.catalogue import Checkpoint
 from recomposer_studio.project.recipe import Recipe
 from recomposer_studio.project.state import TakeEntry
-from recomposer_studio.project.take import Take
-from recomposer_studio.roll.event import EventRoll
+from recomposer_studio.project.take import Layer, Take
+from recomposer_studio.roll.event import Action, EventRoll
 from recomposer_studio.roll.file import check_fits
 from recomposer_studio.studio.document import Document
-from recomposer_studio.studio.jobs import ModelKeeper, Render
+from recomposer_studio.studio.jobs import ModelKeeper, Render, start_model
 from recomposer_studio.studio.plan import plan
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What is being rendered.
+
+    Attributes:
+        id: the take that it becomes.
+        name: what a new take is called.
+        roll: the events.
+        recipe: the settings.
+        full: the events of the model's version, or None.
+        left_out: sentences on events that cannot be rendered.
+        parent: id of the take that it is made from, or None.
+        finish: makes what was rendered into the take, or into None when it is not to be listed; None for no change.
+    """
+
+    id: int
+    name: str
+    roll: EventRoll
+    recipe: Recipe
+    full: EventRoll | None
+    left_out: tuple[str, ...]
+    parent: int | None = None
+    finish: Callable[[Take], Take | None] | None = None
 
 
 class Generating(QObject):
@@ -24,29 +49,37 @@ class Generating(QObject):
     Attributes:
         find_checkpoint: gives the installed model, or None.
         models: keeps the process of the model.
+        device: where the model is to run: `auto`, `cpu` or `cuda`.
 
     Signals:
         state_changed: a render began or ended.
+        cancelled: a person stopped a render.
         progressed: (share done, seconds left or -1, what is being done).
         told: something the person should know; a sentence.
         failed: it could not be done; a sentence.
+        runs_on: where the model runs, `cpu` or `cuda`.
+        model_lost: the process of the model is gone; a sentence, where it ran, and whether a preview stays.
     """
 
     state_changed = Signal()
+    cancelled = Signal()
     progressed = Signal(float, float, str)
     told = Signal(str)
     failed = Signal(str)
+    runs_on = Signal(str)
+    model_lost = Signal(str, str, bool)
 
     def __init__(self, document: Document) -> None:
         super().__init__(document)
         self.find_checkpoint: Callable[[], Checkpoint | None] = catalogue.default
-        self.models = ModelKeeper()
+        self.models = ModelKeeper(start_model)
+        self.device = "auto"
         self._document = document
         self._job: Render | None = None
+        self._order: _Order | None = None
         self._leaving: list[Render] = []
-        self._entry: TakeEntry | None = None
-        self._left_out: tuple[str, ...] = ()
-        document.opened.connect(self.cancel)
+        self._device_used = ""
+        document.opened.connect(self._opened)
 
     @property
     def running(self) -> bool:
@@ -66,18 +99,44 @@ class Generating(QObject):
         except (InputError, FileNotFoundError):
             return None
 
-    def generate(self, roll: EventRoll | None = None, recipe: Recipe | None = None) -> None:
+    def generate(
+        self,
+        roll: EventRoll | None = None,
+        recipe: Recipe | None = None,
+        parent: int | None = None,
+        finish: Callable[[Take], Take | None] | None = None,
+        take_id: int | None = None,
+    ) -> None:
         """Renders a take of the roll, or of another take's roll.
 
         Args:
             roll: the events, the document's when None.
             recipe: the settings, the default ones when None.
+            parent: id of the take that it is made from.
+            finish: makes what was rendered into the take, see `_Order`; no preview is shown then.
+            take_id: the take's number where one was drawn already.
         """
+        roll = self._document.roll if roll is None else roll
+        self._generate(roll, Recipe() if recipe is None else recipe, None, parent, finish, take_id)
+
+    def again(self) -> None:
+        """Renders what was ordered last once more, into the same take where it is in the list: its model was lost."""
+        if self._order is not None:
+            order = self._order
+            self._generate(order.roll, order.recipe, order, order.parent, order.finish)
+
+    def _generate(
+        self,
+        roll: EventRoll,
+        recipe: Recipe,
+        former: _Order | None,
+        parent: int | None = None,
+        finish: Callable[[Take], Take | None] | None = None,
+        take_id: int | None = None,
+    ) -> None:
         document = self._document
         if document.source is None or self.running:
             return
-        roll = document.roll if roll is None else roll
-        recipe = Recipe() if recipe is None else recipe
         planned = plan(roll, recipe, self.checkpoint)
         if planned.edits == 0:
             words = self.tr("There is nothing to render: draw a box and give it the action Insert, Delete or Enhance.")
@@ -88,14 +147,22 @@ class Generating(QObject):
         except InputError as error:
             self.failed.emit(str(error))
             return
-        self._left_out = planned.left_out
-        number = document.new_take_id()
-        name = self.tr("Take {0}").format(number)
-        job = self._job = Render(document.source, planned, recipe, self.models.get, self)
-        job.rendered.connect(lambda take, seconds, preview: self._rendered(job, number, name, take, seconds, preview))
+        if finish is not None and planned.full is not None:
+            planned = replace(planned, repair=EventRoll())
+        if former is None:
+            number = document.new_take_id() if take_id is None else take_id
+            name = self.tr("Take {0}").format(number)
+        else:
+            number, name = former.id, former.name
+        self._order = _Order(number, name, roll, recipe, planned.full, planned.left_out, parent, finish)
+        self._device_used = ""
+        job = self._job = Render(document.source, planned, recipe, self.models, self.device, self)
+        job.rendered.connect(lambda take, seconds, preview: self._rendered(job, take, seconds, preview))
+        job.layers_done.connect(lambda layers, model: self._layers_done(job, layers, model))
         job.progressed.connect(lambda share, left, what: self._progressed(job, share, left, what))
+        job.runs_on.connect(lambda device: self._runs_on(job, device))
         job.failed.connect(lambda sentence: self._failed(job, sentence))
-        job.model_lost.connect(lambda sentence: self._model_lost(job, sentence))
+        job.model_lost.connect(lambda sentence, device: self._model_lost(job, sentence, device))
         job.finished.connect(lambda: self._finished(job))
         job.start()
         self.state_changed.emit()
@@ -108,6 +175,7 @@ class Generating(QObject):
             self._leaving.append(job)
             job.cancel()
             self._settle()
+            self.cancelled.emit()
             self.state_changed.emit()
 
     def stop(self) -> None:
@@ -117,25 +185,67 @@ class Generating(QObject):
             job.wait()
         self.models.close()
 
-    def _rendered(self, job: Render, number: int, name: str, take: Take, seconds: float, preview: bool) -> None:
-        if job is not self._job:
+    @property
+    def _entry(self) -> TakeEntry | None:
+        """The take in the list that is being made, or was made last."""
+        order = self._order
+        return next((entry for entry in self._document.takes if order and entry.id == order.id), None)
+
+    def _rendered(self, job: Render, take: Take, seconds: float, preview: bool) -> None:
+        order = self._order
+        if job is not self._job or order is None:
             return
+        if order.finish is not None:
+            try:
+                finished = order.finish(take)
+            except InputError as error:
+                self.failed.emit(str(error))
+                return
+            if finished is None:
+                return
+            take = finished
         document = self._document
-        known = next((entry for entry in document.takes if entry.id == number), None)
-        if known is not None:
-            take = _mixed_like(take, known.take)
-            entry = replace(known, take=take, render_s=seconds, preview=preview)
-        else:
-            entry = TakeEntry(number, name, take, render_s=seconds, left_out=self._left_out, preview=preview)
-        self._entry = entry
-        document.put_take(self.tr("Generate {0}").format(entry.name), entry)
-        if known is None:
-            document.hear(len(document.takes))
-        if known is None and self._left_out:
-            self.told.emit(". ".join(self._left_out) + ".")
+        document.vouch_for(take)
+        self._put(take, seconds, preview)
         notes = [layer.note for layer in take.layers if layer.note]
         if notes and not preview:
             self.told.emit(notes[0][0].upper() + notes[0][1:] + ".")
+
+    def _layers_done(self, job: Render, layers: Sequence[Layer], model: str) -> None:
+        """Shows finished rows; the others are heard as the preview has them, or not yet."""
+        order, source, entry = self._order, self._document.source, self._entry
+        if job is not self._job or order is None or order.full is None or source is None or order.finish is not None:
+            return
+        known = {layer.event.id: _from(entry.take, layer, order.recipe) for layer in entry.take.layers} if entry else {}
+        known.update((layer.event.id, layer) for layer in layers)
+        roll = EventRoll(tuple(e for e in order.full.events if e.action is Action.KEEP or e.id in known))
+        shown = tuple(known[event.id] for event in roll.events if event.id in known)
+        take = Take(source, roll, order.recipe, model, shown)
+        self._document.vouch_for(take)
+        self._put(take, entry.render_s if entry else 0.0, True)
+
+    def _put(self, take: Take, seconds: float, preview: bool) -> None:
+        """Puts a version of the ordered take into the list."""
+        document, order, known = self._document, self._order, self._entry
+        if order is None:
+            return
+        if known is not None:
+            take = _mixed_like(take, known.take)
+            entry = replace(known, take=take, render_s=seconds, preview=preview, device=self._device_used)
+        else:
+            entry = TakeEntry(
+                order.id, order.name, take, render_s=seconds, left_out=order.left_out, preview=preview,
+                device=self._device_used, parent=order.parent,
+            )  # fmt: skip
+        document.put_take(self.tr("Generate {0}").format(entry.name), entry)
+        if known is None:
+            document.hear(len(document.takes))
+            if order.left_out:
+                self.told.emit(". ".join(order.left_out) + ".")
+
+    def _opened(self) -> None:
+        self.cancel()
+        self._order = None
 
     def _progressed(self, job: Render, share: float, left_s: float, what: str) -> None:
         # What a cancelled job still sends is stale.
@@ -146,20 +256,25 @@ class Generating(QObject):
         if job is self._job:
             self.failed.emit(sentence)
 
-    def _model_lost(self, job: Render, sentence: str) -> None:
+    def _runs_on(self, job: Render, device: str) -> None:
+        if job is not self._job:
+            return
+        self._device_used = device
+        self.runs_on.emit(device)
+        if self.device == "cuda" and device != "cuda":
+            self.told.emit(self.tr("There is no GPU here that the model can use, so it runs on the CPU."))
+
+    def _model_lost(self, job: Render, sentence: str, device: str) -> None:
         if job is self._job:
             self._settle()
-            self.failed.emit(self.tr("{0} The preview by spectral repair stays.").format(sentence.rstrip(".") + "."))
+            self.model_lost.emit(sentence, device, self._entry is not None)
 
     def _settle(self) -> None:
         """A preview whose model version will not come is a finished take."""
-        entry, self._entry = self._entry, None
-        if entry is None or not entry.preview:
-            return
-        known = next((other for other in self._document.takes if other.id == entry.id), None)
-        if known is not None and known.preview:
-            text = self.tr("Generate {0}").format(known.name)
-            self._document.put_take(text, replace(known, preview=False))
+        entry = self._entry
+        if entry is not None and entry.preview:
+            text = self.tr("Generate {0}").format(entry.name)
+            self._document.put_take(text, replace(entry, preview=False))
 
     def _finished(self, job: Render) -> None:
         if job in self._leaving:
@@ -169,6 +284,13 @@ class Generating(QObject):
             self._settle()
             self.state_changed.emit()
         job.deleteLater()
+
+
+def _from(take: Take, layer: Layer, recipe: Recipe) -> Layer:
+    """A layer of a take inside another one with a recipe of its own: it remembers what made it."""
+    if layer.recipe is not None or take.recipe == recipe:
+        return layer
+    return replace(layer, recipe=take.recipe, model=take.model)
 
 
 def _mixed_like(take: Take, former: Take) -> Take:

@@ -1,6 +1,5 @@
 """What each action does."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,19 +12,20 @@ from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QFileDialog,
-    QPlainTextEdit,
-    QPushButton,
     QTextBrowser,
     QVBoxLayout,
     QWidget,
 )
 
 from recomposer_studio import __version__
-from recomposer_studio.project.state import TakeEntry
-from recomposer_studio.roll.event import Action, EventRoll
-from recomposer_studio.roll.file import format_roll
+from recomposer_studio.roll.event import Action
+from recomposer_studio.studio import project_window, wiring
 from recomposer_studio.studio.actions import keys_as_html
 from recomposer_studio.studio.document import ORIGINAL
+from recomposer_studio.studio.label_files import filters
+from recomposer_studio.studio.moves import moves
+from recomposer_studio.studio.reports import Reports
+from recomposer_studio.studio.take_actions import take_handlers
 from recomposer_studio.studio.verbs import Area
 from recomposer_studio.studio.views.export_dialog import ExportDialog
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 _STEP, _FAR = 0.02, 0.25
 """Arrow keys move by these shares of what is on the screen."""
-_FILES = "*.wav *.flac *.aif *.aiff *.aifc *.ogg *.oga *.opus *.mp3 *.caf *.w64 *.rf64 *.au"
 
 
 def handlers(window: "Window") -> dict[str, Callable[..., None]]:
@@ -42,7 +41,12 @@ def handlers(window: "Window") -> dict[str, Callable[..., None]]:
     document, listening, editing = window.document, window.listening, window.editing
     view = window.timeline.view
     return {
-        "open": lambda: _open(window),
+        "open": lambda: project_window.open_dialog(window),
+        "save_project": lambda: project_window.save_project(window),
+        "save_project_as": lambda: project_window.save_project(window, True),
+        "embed": window.projects.set_embedded,
+        "relink": lambda: project_window.relink(window),
+        "recover": lambda: project_window.recover(window),
         "demo": window.open_demo,
         "open_roll": lambda: _open_roll(window),
         "save_roll": window.save_roll,
@@ -51,18 +55,26 @@ def handlers(window: "Window") -> dict[str, Callable[..., None]]:
         "quit": lambda: _quit(window),
         "undo": document.undo_stack.undo,
         "redo": document.undo_stack.redo,
+        "cut": editing.cut,
         "copy": editing.copy,
         "paste": lambda: editing.paste(listening.position_s),
         "select_all": editing.select_all,
         "select_class": editing.select_class,
         "tool_select": lambda on: window.timeline.set_drawing(not on),
         "tool_draw": window.timeline.set_drawing,
+        **moves(window),
         "new": editing.new,
         "class": window.inspector.edit_class,
-        "insert": lambda: editing.set_action(Action.INSERT),
-        "delete_sound": lambda: editing.set_action(Action.DELETE),
-        "enhance": lambda: editing.set_action(Action.ENHANCE),
-        "keep": lambda: editing.set_action(Action.KEEP),
+        "insert": lambda: wiring.act(window, Action.INSERT),
+        "delete_sound": lambda: wiring.act(window, Action.DELETE),
+        "enhance": lambda: wiring.act(window, Action.ENHANCE),
+        "keep": lambda: wiring.act(window, Action.KEEP),
+        "detect": window.detecting.detect,
+        "find_similar": lambda: wiring.find_similar(window),
+        "check_rows": lambda: wiring.check_rows(window),
+        "accept": window.suggestions.accept,
+        "reject": window.suggestions.reject,
+        "accept_all": window.suggestions.accept_all,
         "mute": editing.mute,
         "duplicate": editing.duplicate,
         "split": lambda: editing.split(listening.position_s),
@@ -84,30 +96,21 @@ def handlers(window: "Window") -> dict[str, Callable[..., None]]:
         "far_forward": lambda: _seek(window, listening.position_s + _FAR * view.span_s),
         "mark_start": lambda: _mark(window, True),
         "mark_end": lambda: _mark(window, False),
-        "generate": window.generating.generate,
-        "cancel": window.generating.cancel,
-        "rerun": lambda: _rerun(window),
-        "recipe": lambda: show_recipe(window),
-        "remove_take": lambda: _remove_take(window),
+        "generate": lambda: window.generating.generate(recipe=window.decoding.recipe),
+        "cancel": lambda: wiring.cancel(window),
+        **take_handlers(window),
         "zoom_in": lambda: view.zoom(1.5, _zoom_centre(window)),
         "zoom_out": lambda: view.zoom(1 / 1.5, _zoom_centre(window)),
         "zoom_marked": lambda: _zoom_marked(window),
         "zoom_all": lambda: view.show_span(0.0, document.duration_s),
         "keys": lambda: _show_text(window, window.tr("Keys"), keys_as_html()),
+        "report": lambda: Reports.of(window).show_report(),
+        "log_folder": lambda: Reports.of(window).show_log_folder(),
         "about": lambda: _about(window),
     }
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
-
-
-def _open(window: "Window") -> None:
-    recent = window.settings.recent_files
-    folder = str(Path(recent[0]).parent) if recent else ""
-    kinds = f"{window.tr('Recordings')} ({_FILES});;{window.tr('All files')} (*)"
-    name, _ = QFileDialog.getOpenFileName(window, window.tr("Open a recording"), folder, kinds)
-    if name:
-        window.open(Path(name))
 
 
 def _quit(window: "Window") -> None:
@@ -117,7 +120,7 @@ def _quit(window: "Window") -> None:
 def _open_roll(window: "Window") -> None:
     source = window.document.source
     folder = str(source.path.parent) if source else ""
-    name, _ = QFileDialog.getOpenFileName(window, window.tr("Open a roll"), folder, window.tr("Rolls (*.json)"))
+    name, _ = QFileDialog.getOpenFileName(window, window.tr("Open a roll"), folder, filters(window))
     if name:
         window.open(Path(name))
 
@@ -127,8 +130,11 @@ def show_export(window: "Window") -> None:
     entry = window.document.current_take
     if entry is None:
         return
-    dialog = ExportDialog(entry.take, entry.name, window)
+    area = window.document.area
+    marked_s = (area.start_s, area.end_s) if area is not None and area.span_s > 0 else None
+    dialog = ExportDialog(entry.take, entry.name, window, marked_s=marked_s, choices=window.export_choices)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.accepted.connect(lambda: setattr(window, "export_choices", dialog.choices))
     dialog.exported.connect(window.messages.tell)
     dialog.lower_requested.connect(lambda event_id, by_db: _lower(window, dialog, event_id, by_db))
     dialog.open()
@@ -164,7 +170,7 @@ def _seek(window: "Window", time_s: float) -> None:
 
 
 def _neighbour(window: "Window", step: int) -> None:
-    event = window.editing.neighbour(step)
+    event = window.suggestions.neighbour(step)
     if event is not None:
         window.timeline.view.reveal(event.start_s, event.end_s)
         window.listening.play_around(event.start_s, event.end_s)
@@ -194,70 +200,6 @@ def _zoom_marked(window: "Window") -> None:
         return
     margin = 0.1 * (last - first)
     window.timeline.view.show_span(first - margin, last - first + 2 * margin)
-
-
-# --- takes ------------------------------------------------------------------------------------------------------------
-
-
-def _rerun(window: "Window") -> None:
-    entry = window.document.current_take
-    if entry is not None:
-        seeds = [other.take.recipe.seed for other in window.document.takes]
-        window.generating.generate(entry.take.roll, replace(entry.take.recipe, seed=max(seeds) + 1))
-
-
-def _remove_take(window: "Window") -> None:
-    document, entry = window.document, window.document.current_take
-    if entry is not None:
-        takes = tuple(other for other in document.takes if other.id != entry.id)
-        document.change(window.tr("Remove {0}").format(entry.name), replace(document.state, takes=takes))
-
-
-def recipe_text(entry: TakeEntry) -> str:
-    """Everything that made a take, as JSON text."""
-    take = entry.take
-    return json.dumps(
-        {
-            "name": entry.name,
-            "note": entry.note,
-            "made": entry.made.isoformat(timespec="seconds"),
-            "render_s": round(entry.render_s, 2),
-            "recording": take.source.path.name,
-            "model": take.model,
-            "recipe": take.recipe.as_json(),
-            "layers": [
-                {
-                    "event": layer.event.id,
-                    "by": layer.renderer,
-                    "seed": layer.seed,
-                    "key": layer.key,
-                    "note": layer.note,
-                }
-                for layer in take.layers
-            ],
-            "roll": json.loads(format_roll(EventRoll(take.roll.events))),
-        },
-        indent=1,
-        ensure_ascii=False,
-    )
-
-
-def show_recipe(window: "Window") -> None:
-    """Shows the recipe of the take that is heard, to read and to copy."""
-    entry = window.document.current_take
-    if entry is None:
-        return
-    field = QPlainTextEdit(recipe_text(entry))
-    field.setReadOnly(True)
-    field.setAccessibleName(window.tr("Recipe"))
-    dialog = _dialog(window, window.tr("Recipe of {0}").format(entry.name), field)
-    copy = QPushButton(window.tr("&Copy"))
-    copy.setAccessibleName(window.tr("Copy the recipe"))
-    copy.clicked.connect(lambda: QApplication.clipboard().setText(field.toPlainText()))
-    box = dialog.findChild(QDialogButtonBox)
-    assert isinstance(box, QDialogButtonBox)
-    box.addButton(copy, QDialogButtonBox.ButtonRole.ActionRole)
-    dialog.open()
 
 
 # --- help -------------------------------------------------------------------------------------------------------------

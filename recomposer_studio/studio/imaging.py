@@ -6,11 +6,12 @@ from recomposer_studio.audio.overview import Reader
 from recomposer_studio.project.take import Take
 from recomposer_studio.studio.document import Document
 from recomposer_studio.studio.jobs import Analysis
-from recomposer_studio.studio.player import Difference, TakeSound
+from recomposer_studio.studio.sounds import Difference, Removed, TakeSound
 from recomposer_studio.studio.tiles import Grid, Picture
 
 _KEPT = 6
 """Pictures of takes that are kept; they share all unedited tiles with the original's."""
+_DIFFERENCE = "difference"
 
 
 class Imaging(QObject):
@@ -28,10 +29,11 @@ class Imaging(QObject):
         super().__init__(document)
         self._document = document
         self._original: Picture | None = None
-        self._takes: dict[tuple[int, bool], tuple[Take, Picture]] = {}
+        self._takes: dict[tuple[int, str], tuple[Take, Picture]] = {}
         self._jobs: list[Analysis] = []
-        self._making: tuple[tuple[int, bool], Take, Picture] | None = None
+        self._making: tuple[tuple[int, str], Take, Picture] | None = None
         self._waiting = False
+        self._size, self._hop_s = 0, 0.0
         self.progress = 0.0
         document.opened.connect(self._opened)
         document.heard_changed.connect(self._look)
@@ -42,7 +44,7 @@ class Imaging(QObject):
         """The picture of what is heard; the original's while the take's is waiting for it."""
         entry = self._document.current_take
         if entry is not None:
-            known = self._takes.get((entry.id, self._document.difference))
+            known = self._takes.get((entry.id, self._part))
             if known is not None:
                 return known[1]
         return self._original
@@ -53,12 +55,31 @@ class Imaging(QObject):
         entry = self._document.current_take
         if entry is None:
             return self._document.source
-        return Difference(entry.take) if self._document.difference else TakeSound(entry.take)
+        return _sound(entry.take, self._part)
+
+    @property
+    def _part(self) -> str:
+        """What of the take is heard: all of it (empty), its difference, or what an event removed."""
+        if self._document.removed:
+            return f"removed {self._document.removed}"
+        return _DIFFERENCE if self._document.difference else ""
 
     @property
     def busy(self) -> bool:
         """Whether a picture is being made."""
         return bool(self._jobs)
+
+    def set_analysis(self, size: int, hop_s: float) -> None:
+        """Analyses anew with another window and step.
+
+        Args:
+            size: samples in an analysis window, 0 for what suits the sample rate.
+            hop_s: seconds between two columns, 0 for what suits the length.
+        """
+        if (size, hop_s) != (self._size, self._hop_s):
+            self._size, self._hop_s = size, hop_s
+            self._opened()
+            self._look()
 
     def stop(self) -> None:
         """Ends all threads and waits for them."""
@@ -66,6 +87,7 @@ class Imaging(QObject):
             job.cancel()
         for job in self._jobs:
             job.wait()
+            job.deleteLater()
         self._jobs.clear()
 
     def _opened(self) -> None:
@@ -75,7 +97,7 @@ class Imaging(QObject):
         self._original, self.progress = None, 0.0
         source = self._document.source
         if source is not None:
-            self._original = Picture.empty(Grid.of(source.rate_hz, source.frames))
+            self._original = Picture.empty(Grid.of(source.rate_hz, source.frames, self._size, self._hop_s))
             self._start(Analysis(source, self._original, None, self))
         self.changed.emit()
 
@@ -112,7 +134,7 @@ class Imaging(QObject):
         """Makes the picture of what is heard, if it is a take that has none yet or was mixed anew."""
         entry, source = self._document.current_take, self._document.source
         if entry is not None and source is not None and self._original is not None:
-            key = (entry.id, self._document.difference)
+            key = (entry.id, self._part)
             known = self._takes.get(key)
             if known is None or known[0] is not entry.take:
                 if self._jobs:
@@ -124,11 +146,18 @@ class Imaging(QObject):
                     self._make(key, entry.take)
         self.changed.emit()
 
-    def _make(self, key: tuple[int, bool], take: Take) -> None:
+    def _make(self, key: tuple[int, str], take: Take) -> None:
         assert self._original is not None
         spans = sorted((layer.start, layer.stop) for layer in take.layers)
         picture = Picture.empty(self._original.grid) if key[1] else self._original.branch()
-        reader: Reader = Difference(take) if key[1] else TakeSound(take)
+        reader = _sound(take, key[1])
         # Shown when it is whole: until then the former mix stays on the screen, and nothing flickers.
         self._making = key, take, picture
         self._start(Analysis(reader, picture, spans, self))
+
+
+def _sound(take: Take, part: str) -> Reader:
+    """A take, or a part of it."""
+    if part.startswith("removed "):
+        return Removed(take, part.removeprefix("removed "))
+    return Difference(take) if part == _DIFFERENCE else TakeSound(take)

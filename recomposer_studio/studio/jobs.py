@@ -1,34 +1,68 @@
-"""Work off the window's thread: analysing the picture, rendering takes, exporting. Jobs never touch widgets."""
+"""Work off the window's thread: analysing the picture, rendering takes. Jobs never touch widgets."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, QThread, Signal
 
 from recomposer_studio.audio.overview import Reader
-from recomposer_studio.audio.sink import output_format
 from recomposer_studio.audio.source import Source
 from recomposer_studio.editing.engine import Engine
-from recomposer_studio.editing.generator import Generator
 from recomposer_studio.errors import Cancelled, InputError
 from recomposer_studio.model.catalogue import Checkpoint
-from recomposer_studio.project.export import export_take
-from recomposer_studio.project.headroom import ClipError, check_headroom
 from recomposer_studio.project.recipe import Recipe, Renderer
-from recomposer_studio.project.take import TAKE, Take, stem_parts
+from recomposer_studio.project.take import Layer, Take
 from recomposer_studio.roll.event import Action, EventRoll
+from recomposer_studio.studio.keeping import Keeper
+from recomposer_studio.studio.pace import Pace
 from recomposer_studio.studio.plan import Plan
 from recomposer_studio.studio.tiles import Picture, analyse
 from recomposer_studio.worker.client import RemoteGenerator
 from recomposer_studio.worker.lost import WorkerLost
 
-StartModel = Callable[[Checkpoint, Callable[[], bool]], RemoteGenerator]
-"""Starts the process of a model; polls whether it is still wanted."""
+LOG = logging.getLogger(__name__)
 REPORT_S = 0.05
-"""The picture tells of its progress at most this often."""
+"""Jobs tell of their progress at most this often."""
+LAYERS_S = 0.25
+"""Finished layers are shown at most this often: every time the take is drawn and mixed anew."""
+
+
+@dataclass(frozen=True)
+class ModelWish:
+    """Which model is wanted, and where it is to run.
+
+    Attributes:
+        checkpoint: the model.
+        device: `auto`, `cpu` or `cuda`.
+    """
+
+    checkpoint: Checkpoint
+    device: str = "auto"
+
+
+def start_model(wish: ModelWish, cancelled: Callable[[], bool]) -> RemoteGenerator:
+    """Starts the process of a model; on the CPU where the GPU that is wished for cannot be used.
+
+    Raises:
+        InputError: it cannot be loaded.
+        WorkerLost: it could not start.
+        Cancelled: `cancelled` returned true.
+    """
+    try:
+        return RemoteGenerator.start(wish.checkpoint.folder, wish.device, cancelled=cancelled)
+    except WorkerLost:
+        raise
+    except InputError:
+        if wish.device != "cuda":
+            raise
+        return RemoteGenerator.start(wish.checkpoint.folder, "cpu", cancelled=cancelled)
+
+
+ModelKeeper = Keeper[ModelWish, RemoteGenerator]
+"""Keeps the process of a model."""
 
 
 class Job(QThread):
@@ -64,6 +98,7 @@ class Job(QThread):
         except MemoryError:
             self.failed.emit(self.tr("There is not enough memory for this; close other programs or shorten the rows."))
         except Exception as error:  # a thread that dies without a word would leave the person waiting
+            LOG.error("a job failed", exc_info=error)
             self.failed.emit(self.tr("Something went wrong inside ({0}); your work is unchanged.").format(repr(error)))
 
     def work(self) -> None:
@@ -105,31 +140,45 @@ class Analysis(Job):
 
 
 class Render(Job):
-    """Renders a take: spectral repair at once as a preview, then the model's version.
+    """Renders a take: spectral repair at once as a preview, then the model's version, row by row.
+
+    Args:
+        source: the recording.
+        plan: what is rendered by what.
+        recipe: the settings.
+        keeper: gives the process of the model.
+        device: where the model is to run: `auto`, `cpu` or `cuda`.
+        parent: owner.
 
     Signals:
         rendered: (take, seconds it took, whether the model's version is still to come).
+        layers_done: layers of the model's version that are finished, and the model as a `Take` names it.
         progressed: (share done, seconds left or -1, what is being done).
-        model_lost: the model failed after the preview was there; a sentence.
+        runs_on: where the model runs, `cpu` or `cuda`.
+        model_lost: the model failed; a sentence and where it ran.
     """
 
     rendered = Signal(object, float, bool)
+    layers_done = Signal(list, str)
     progressed = Signal(float, float, str)
-    model_lost = Signal(str)
+    runs_on = Signal(str)
+    model_lost = Signal(str, str)
 
     def __init__(
         self,
         source: Source,
         plan: Plan,
         recipe: Recipe,
-        start_model: StartModel,
+        keeper: ModelKeeper,
+        device: str,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._source, self._plan, self._recipe = source, plan, recipe
-        self._start_model = start_model
+        self._keeper, self._device = keeper, device
         self._remote: RemoteGenerator | None = None
-        self._began = time.monotonic()
+        self._began = self._shown = time.monotonic()
+        self._layers: list[Layer] = []
 
     def cancel(self) -> None:
         """Stops between two events, and inside one where the model is at work."""
@@ -153,18 +202,21 @@ class Render(Job):
             return
         try:
             self.progressed.emit(first_share, -1.0, self.tr("loading {0}").format(plan.checkpoint.name))
-            self._remote = self._start_model(plan.checkpoint, lambda: self.cancelled)
+            self._remote = self._keeper.get(ModelWish(plan.checkpoint, self._device), lambda: self.cancelled)
             if self.cancelled:
                 raise Cancelled
+            self.runs_on.emit(self._remote.device)
             take = self._render(self._remote, plan.full, self._recipe, first_share, 1.0)
             self.rendered.emit(take, time.monotonic() - self._began, False)
         except WorkerLost as error:
-            self.model_lost.emit(str(error))
+            self.model_lost.emit(str(error), error.device)
         finally:
             self._remote = None
 
-    def _render(self, generator: Generator | None, roll: EventRoll, recipe: Recipe, first: float, last: float) -> Take:
-        began = time.monotonic()
+    def _render(
+        self, remote: RemoteGenerator | None, roll: EventRoll, recipe: Recipe, first: float, last: float
+    ) -> Take:
+        pace = Pace(time.monotonic())
         told = 0.0
 
         def progress(done: int, total: int, what: str) -> None:
@@ -174,110 +226,23 @@ class Render(Job):
                 return
             told = now
             share = done / max(total, 1)
-            left_s = (now - began) / share * (1.0 - share) if share > 0.02 else -1.0
+            # How long the model will take is not known from the preview.
+            left_s = pace.left_s(share, now) if last == 1.0 else -1.0
             self.progressed.emit(first + (last - first) * share, left_s, what)
 
+        def finished(layer: Layer) -> None:
+            if remote is not None:
+                self._layers.append(layer)
+                self._show_layers(f"{remote.name} {remote.digest}")
+
         with Source.open(self._source.path) as source:
-            take = Engine(generator).render(source, roll, recipe, progress, lambda: self.cancelled)
+            take = Engine(remote).render(source, roll, recipe, progress, lambda: self.cancelled, finished)
         # The take reads from the document's own file, which stays open.
         return replace(take, source=self._source)
 
-
-def start_model(checkpoint: Checkpoint, cancelled: Callable[[], bool]) -> RemoteGenerator:
-    """Starts the process of a model on the best device there is.
-
-    Raises:
-        WorkerLost: it could not start.
-        Cancelled: `cancelled` returned true.
-    """
-    return RemoteGenerator.start(checkpoint.folder, "auto", cancelled=cancelled)
-
-
-class ModelKeeper:
-    """Keeps the process of a model between renders, for loading one takes seconds.
-
-    Attributes:
-        start: starts the process.
-    """
-
-    def __init__(self) -> None:
-        self.start: StartModel = start_model
-        self._lock = threading.Lock()
-        self._kept: tuple[Path, RemoteGenerator] | None = None
-
-    def get(self, checkpoint: Checkpoint, cancelled: Callable[[], bool]) -> RemoteGenerator:
-        """The process of a model: the one that is there, or a new one.
-
-        Raises:
-            InputError: it cannot be loaded.
-            WorkerLost: it could not start.
-            Cancelled: `cancelled` returned true.
-        """
-        with self._lock:
-            if self._kept is None or self._kept[0] != checkpoint.folder:
-                self._drop()
-                self._kept = checkpoint.folder, self.start(checkpoint, cancelled)
-            return self._kept[1]
-
-    def close(self) -> None:
-        """Ends the process."""
-        with self._lock:
-            self._drop()
-
-    def _drop(self) -> None:
-        if self._kept is not None:
-            self._kept[1].close()
-            self._kept = None
-
-
-class Export(Job):
-    """Writes a take to files; cancelled, it leaves everything as it was.
-
-    Signals:
-        written: what was written.
-        clipped: the `ClipError` that stopped it, and how many dB less gain of its event would help, 0 when none does.
-        progressed: (share done, file name).
-    """
-
-    written = Signal(object)
-    clipped = Signal(object, float)
-    progressed = Signal(float, str)
-
-    def __init__(self, take: Take, out: Path, stems: Path | None, float32: bool, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._take, self._out, self._stems, self._float32 = take, out, stems, float32
-
-    def work(self) -> None:
-        """Writes; a clip is told apart from other failures, as there are remedies to offer."""
-        try:
-            files = export_take(self._take, self._out, self._stems, float32=self._float32, progress=self._progress)
-        except ClipError as error:
-            self.clipped.emit(error, self._offer(error))
-        else:
-            self.written.emit(files)
-
-    def _progress(self, done: int, total: int, name: str) -> None:
-        if self.cancelled:
-            raise Cancelled
-        self.progressed.emit(done / max(total, 1), name)
-
-    def _offer(self, error: ClipError) -> float:
-        """How much less gain of the event keeps take and stems below full scale."""
-        layer = self._take.layer(error.event_id)
-        if layer.placed is None:
-            return 0.0
-        sample_format = output_format(
-            self._take.source.format, self._out, frames=self._take.source.frames, channels=self._take.source.channels
-        )
-        parts = [TAKE, *(stem_parts(self._take.roll)[0] if self._stems else [])]
-        # A tenth more than the overshoot at least; more where the event is only a part of the sum.
-        for extra_db in (0.1, 0.5, 1.0, 2.0, 3.0, 6.0, 9.0, 12.0, 18.0, 24.0):
-            less_db = error.overshoot_db + extra_db
-            lower = self._take.adjusted(error.event_id, gain_db=layer.event.gain_db - less_db)
-            try:
-                for part in parts:
-                    check_headroom(lower, part, sample_format)
-            except ClipError:
-                continue
-            return less_db
-        return 0.0
+    def _show_layers(self, model: str) -> None:
+        now = time.monotonic()
+        if now - self._shown >= LAYERS_S:
+            self._shown = now
+            layers, self._layers = self._layers, []
+            self.layers_done.emit(layers, model)

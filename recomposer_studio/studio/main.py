@@ -11,7 +11,7 @@ from recomposer_studio import __version__
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
     parser = argparse.ArgumentParser(prog="recomposer-studio", description="Edit single sounds inside a recording.")
-    parser.add_argument("recording", nargs="?", type=Path, help="a sound file to open")
+    parser.add_argument("recording", nargs="?", type=Path, help="a sound file or a project to open")
     parser.add_argument("roll", nargs="?", type=Path, help="its roll, a JSON file")
     parser.add_argument("--demo", action="store_true", help="open the demo scene")
     parser.add_argument("--version", action="version", version=f"recomposer-studio {__version__}")
@@ -28,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Qt only now: --help and --version answer also where no window can open.
     from PySide6.QtWidgets import QApplication
 
+    from recomposer_studio.studio.reports import Reports
     from recomposer_studio.studio.theme import apply_theme
     from recomposer_studio.studio.window import Window
 
@@ -37,8 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     app.setApplicationVersion(__version__)
     app.setDesktopFileName("recomposer-studio")
     window = Window()
+    Reports.of(window).install()
     apply_theme(app, window.settings.theme)
     window.show()
+    window.projects.find_left()
     if arguments.recording is not None:
         if window.open(arguments.recording) and arguments.roll is not None:
             window.open(arguments.roll)

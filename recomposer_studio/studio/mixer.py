@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from recomposer_studio.audio.fold import folded
 from recomposer_studio.audio.resample import common_grid, resample
 
 Samples = NDArray[np.float32]
@@ -21,6 +22,8 @@ BLOCK = 2048
 AHEAD = 16
 """Blocks that are kept ready ahead of the playhead."""
 FADE_S = 0.005
+_METER_FRAMES = 4096
+"""Frames that are measured at once, in arrays that are there."""
 _CONTEXT = 256
 """Frames on either side of a resampled block, for the filter to settle; dropped afterwards."""
 
@@ -40,10 +43,12 @@ class Bank:
         frames: their length.
         rate_hz: their rate.
         out_hz: the rate of the output.
+        outputs: channels of the output.
     """
 
-    def __init__(self, sounds: Sequence[Sound], frames: int, rate_hz: int, out_hz: int) -> None:
+    def __init__(self, sounds: Sequence[Sound], frames: int, rate_hz: int, out_hz: int, outputs: int = 2) -> None:
         self.sounds = tuple(sounds)
+        self.outputs = outputs
         self.rate_hz, self.out_hz = rate_hz, out_hz
         self._frames = frames
         self.frames = round(frames * out_hz / rate_hz)
@@ -63,12 +68,11 @@ class Bank:
         return made
 
     def _make(self, number: int) -> Samples:
-        """(versions, BLOCK, 2): the first two channels of every version, one channel on both sides."""
-        block = np.zeros((len(self.sounds), BLOCK, 2), np.float32)
+        """(versions, BLOCK, outputs)."""
+        block = np.zeros((len(self.sounds), BLOCK, self.outputs), np.float32)
         for version, sound in enumerate(self.sounds):
-            samples = self._read(sound, number)
-            pair = samples[[0, 0]] if len(samples) == 1 else samples[:2]
-            block[version, : pair.shape[1]] = pair.T
+            samples = folded(self._read(sound, number), self.outputs)
+            block[version, : samples.shape[1]] = samples.T
         return block
 
     def _read(self, sound: Sound, number: int) -> NDArray[np.float64]:
@@ -97,12 +101,12 @@ class _Fade(Enum):
 
 
 class _Voice:
-    """One thing that sounds: a version in a bank at a position."""
+    """One thing that sounds: a version in a bank at a position, with a factor of its own."""
 
-    __slots__ = ("bank", "position", "version")
+    __slots__ = ("bank", "gain", "position", "version")
 
-    def __init__(self, bank: Bank, version: int, position: int) -> None:
-        self.bank, self.version, self.position = bank, version, position
+    def __init__(self, bank: Bank, version: int, position: int, gain: float) -> None:
+        self.bank, self.version, self.position, self.gain = bank, version, position, gain
 
     def ready(self, position: int) -> bool:
         """Whether the block at a position is there."""
@@ -131,6 +135,8 @@ class _Voice:
                 out[done : done + n] = block[self.version, offset : offset + n]
             self.position += n
             done += n
+        if self.gain != 1.0:
+            np.multiply(out, self.gain, out=out)
         return missing
 
 
@@ -141,7 +147,10 @@ class Mixer:
         playing: whether sound comes.
         position: the next frame to play, at the output's rate.
         missed: frames that were wanted before they were ready.
-        peak: largest sample since it was last asked for.
+        peaks: largest sample of every output since somebody set them to zero.
+        energy: sum of the squares of every output; it only grows, so that a reader takes differences.
+        counted: frames in that sum.
+        clips: calls in which a sample passed full scale; it only grows, so that none is lost to a reader.
         loop: frames to repeat, or None.
         stop_at: frame to stop at, or None.
         gain: factor on everything.
@@ -151,20 +160,26 @@ class Mixer:
         self.playing = False
         self.position = 0
         self.missed = 0
-        self.peak = 0.0
+        outputs = bank.outputs
+        self.peaks = np.zeros(outputs, np.float32)
+        self.energy = np.zeros(outputs)
+        self.counted = self.clips = 0
         self.loop: tuple[int, int] | None = None
         self.stop_at: int | None = None
         self.gain = 1.0
-        self._now = _Voice(bank, 0, 0)
+        self._now = _Voice(bank, 0, 0, 1.0)
         self._next: _Voice | None = None
         self._leaving: _Voice | None = None
         self._fade: _Fade = _Fade.NONE
         self._fade_at = 0
         self._stopping = False
         n = max(1, round(FADE_S * bank.out_hz))
-        self._old = np.zeros((n, 2), np.float32)
-        self._rise = np.linspace(0.0, 1.0, n, endpoint=False, dtype=np.float32)[:, None] * np.ones((1, 2), np.float32)
+        self._old = np.zeros((n, outputs), np.float32)
+        self._rise = np.linspace(0.0, 1.0, n, endpoint=False, dtype=np.float32)[:, None].repeat(outputs, axis=1)
         self._fall = 1.0 - self._rise
+        self._measured = np.zeros((_METER_FRAMES, outputs), np.float32)
+        self._largest = np.zeros(outputs, np.float32)
+        self._sum = np.zeros(outputs)
 
     # --- from the window ---------------------------------------------------------------------------------------------
 
@@ -176,7 +191,7 @@ class Mixer:
     def play(self, position: int) -> None:
         """Starts at a frame; the blocks have to be prepared."""
         voice = self._next or self._now
-        self._now, self._next = _Voice(voice.bank, voice.version, position), None
+        self._now, self._next = _Voice(voice.bank, voice.version, position, voice.gain), None
         self.position = position
         self.stop_at = None
         self._leaving, self._stopping = None, False
@@ -192,22 +207,22 @@ class Mixer:
         voice = self._next or self._now
         self.position = position
         if self.playing:
-            self._next = _Voice(voice.bank, voice.version, position)
+            self._next = _Voice(voice.bank, voice.version, position, voice.gain)
         else:
-            self._now, self._next = _Voice(voice.bank, voice.version, position), None
+            self._now, self._next = _Voice(voice.bank, voice.version, position, voice.gain), None
 
-    def switch(self, version: int) -> None:
+    def switch(self, version: int, gain: float = 1.0) -> None:
         """Goes over to another version of the same bank at the same position."""
-        self.change(self.bank, version)
+        self.change(self.bank, version, gain)
 
-    def change(self, bank: Bank, version: int) -> None:
+    def change(self, bank: Bank, version: int, gain: float = 1.0) -> None:
         """Goes over to other sounds at the same position: a take was mixed anew, or came or went."""
         if self.playing:
             # A seek that has not been heard yet keeps its place; else the callback knows best where it is.
             coming = self._next
-            self._next = _Voice(bank, version, _FOLLOW if coming is None else coming.position)
+            self._next = _Voice(bank, version, _FOLLOW if coming is None else coming.position, gain)
         else:
-            self._now, self._next = _Voice(bank, version, self.position), None
+            self._now, self._next = _Voice(bank, version, self.position, gain), None
 
     def blocks_ahead(self) -> list[int]:
         """Numbers of the blocks that will be needed soon, nearest first."""
@@ -223,7 +238,7 @@ class Mixer:
     # --- from the sound card -----------------------------------------------------------------------------------------
 
     def fill(self, out: Samples) -> None:
-        """Writes the next frames into `out`, (frames, 2); silence while nothing plays."""
+        """Writes the next frames into `out`, (frames, outputs); silence while nothing plays."""
         now = self._now
         if not self.playing or (self._fade is _Fade.IN and self._fade_at == 0 and not now.ready(now.position)):
             # A start waits for its first block and loses nothing.
@@ -237,7 +252,22 @@ class Mixer:
         self._end(out)
         if self.gain != 1.0:
             np.multiply(out, self.gain, out=out)
-        self.peak = max(self.peak, float(out.max()), -float(out.min()))
+        self._measure(out)
+
+    def _measure(self, out: Samples) -> None:
+        largest, clipped = self._largest, False
+        for start in range(0, len(out), _METER_FRAMES):
+            part = out[start : start + _METER_FRAMES]
+            measured = self._measured[: len(part)]
+            np.abs(part, out=measured)
+            measured.max(axis=0, out=largest)
+            clipped = clipped or bool(largest.max() > 1.0)
+            np.maximum(self.peaks, largest, out=self.peaks)
+            np.multiply(measured, measured, out=measured)
+            measured.sum(axis=0, out=self._sum)
+            np.add(self.energy, self._sum, out=self.energy)
+        self.counted += len(out)
+        self.clips += clipped
 
     def _take_over(self) -> None:
         """Begins a fade that was asked for, once the one before is over and the first block is there."""
@@ -304,7 +334,8 @@ class Feeder(threading.Thread):
         self._mixer, self._failed = mixer, failed
         self._ended = threading.Event()
         self._woken = threading.Event()
-        self._coming: tuple[Bank, int] | None = None
+        self._lock = threading.Lock()
+        self._coming: tuple[Bank, int, float] | None = None
 
     def run(self) -> None:
         """Prepares blocks until it is ended."""
@@ -315,9 +346,7 @@ class Feeder(threading.Thread):
                 coming = self._coming
                 if coming is not None:
                     coming[0].prepare(mixer.blocks_ahead())
-                    if self._coming is coming:
-                        self._coming = None
-                    mixer.change(*coming)
+                    self._hand_over(coming)
                 mixer.bank.prepare(mixer.blocks_ahead())
             except Exception as error:  # told to the person; the thread has to live on
                 self._coming = None
@@ -326,10 +355,30 @@ class Feeder(threading.Thread):
                 self._woken.wait(1.0)
             self._woken.wait(0.03 if mixer.playing else 0.25)
 
-    def replace(self, bank: Bank, version: int) -> None:
+    def replace(self, bank: Bank, version: int, gain: float = 1.0) -> None:
         """Goes over to other sounds as soon as their first blocks are there."""
-        self._coming = (bank, version)
+        with self._lock:
+            self._coming = (bank, version, gain)
         self._woken.set()
+
+    def switch(self, version: int, gain: float = 1.0) -> None:
+        """Goes over to another version: of the sounds that are being prepared, or else of those that are there."""
+        with self._lock:
+            coming = self._coming
+            if coming is not None:
+                self._coming = (coming[0], min(version, len(coming[0].sounds) - 1), gain)
+            elif version < len(self._mixer.bank.sounds):
+                self._mixer.switch(version, gain)
+        self._woken.set()
+
+    def _hand_over(self, ready: tuple[Bank, int, float]) -> None:
+        """Plays what is prepared; of a newer mix that came meanwhile only the version counts, it follows by itself."""
+        with self._lock:
+            latest = self._coming
+            if latest is None or latest[0] is ready[0]:
+                self._coming = None
+                ready = latest or ready
+            self._mixer.change(*ready)
 
     def wake(self) -> None:
         """Something changed: look now."""

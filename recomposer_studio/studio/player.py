@@ -1,204 +1,109 @@
-"""Listening: the mixer, the thread that feeds it, and an output stream, or a silent clock where there is none."""
+"""Listening: the mixer, the thread that feeds it, and an output that is opened in the background."""
 
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from recomposer_studio.audio.source import Source
-from recomposer_studio.project.take import Take
+from recomposer_studio.studio.metering import Levels, Metering
 from recomposer_studio.studio.mixer import Bank, Feeder, Mixer, Sound
+from recomposer_studio.studio.output import OpenOutput, Output, Wanted, open_output
 
-LATENCY_S = 0.1
-"""Asked of the device: shorter ones stutter while Python is busy elsewhere."""
-MOST_LATENCY_S = 0.25
-"""Devices report up to half a second too much; the playhead believes no more than this."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What a take took away and added, as original minus take."""
-
-    take: Take
-
-    def read(self, start: int, stop: int) -> NDArray[np.float64]:
-        """Frames as (channels, n); silence outside the edited regions."""
-        return -self.take.change(start, stop)
-
-    @property
-    def rate_hz(self) -> int:
-        """Sample rate."""
-        return self.take.source.rate_hz
-
-    @property
-    def frames(self) -> int:
-        """Length in frames."""
-        return self.take.source.frames
+LOST_S = 3.0
+"""A device that has asked for nothing for so long is lost."""
+_LONGEST_LOOK_S = 0.5
+"""A computer that slept must not blame the device: a look counts this much at most."""
 
 
 @dataclass(frozen=True)
-class TakeSound:
-    """A take as something that is read from start to end like a recording."""
+class Opened:
+    """An output was opened.
 
-    take: Take
-
-    def read(self, start: int, stop: int) -> NDArray[np.float64]:
-        """Frames as (channels, n)."""
-        return self.take.read(start, stop)
-
-    @property
-    def rate_hz(self) -> int:
-        """Sample rate."""
-        return self.take.source.rate_hz
-
-    @property
-    def frames(self) -> int:
-        """Length in frames."""
-        return self.take.source.frames
-
-
-class Output(Protocol):
-    """Where the mixer's frames go."""
-
-    rate_hz: int
-    latency_s: float
-
-    def start(self, mixer: Mixer) -> None:
-        """Begins to ask the mixer for frames."""
-
-    def close(self) -> None:
-        """Ends for good."""
-
-
-class SilentOutput:
-    """A clock that asks for frames at the pace of a sound card and drops them: the playhead moves, nothing is heard.
-
-    Args:
-        rate_hz: rate of the recording.
+    Attributes:
+        reason: why it is not what was wanted, else empty (see `output`).
+        lost: name of the device that stopped working before, else empty.
+        name: name of the device that is used now.
     """
 
-    def __init__(self, rate_hz: int) -> None:
-        self.rate_hz, self.latency_s = rate_hz, 0.0
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self, mixer: Mixer) -> None:
-        """Begins."""
-        self._thread = threading.Thread(target=self._run, args=(mixer,), name="silent clock", daemon=True)
-        self._thread.start()
-
-    def _run(self, mixer: Mixer) -> None:
-        block = np.zeros((round(self.rate_hz * 0.02), 2), np.float32)
-        due = time.monotonic()
-        while not self._ended.wait(max(0.0, due - time.monotonic())):
-            due = max(due + 0.02, time.monotonic() - 0.2)
-            if mixer.playing:
-                mixer.fill(block)
-
-    def close(self) -> None:
-        """Ends the clock and waits for it."""
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
+    reason: str
+    lost: str
+    name: str
 
 
-class DeviceOutput:
-    """A PortAudio stream on the default device, at the recording's rate where the device takes it, else at its own.
+class _Opening(threading.Thread):
+    """Opens an output; first it closes the one before, as some devices can be open only once."""
 
-    Args:
-        rate_hz: rate of the recording.
+    def __init__(self, open_output: OpenOutput, wanted: Wanted, former: Output | None, lost: str) -> None:
+        super().__init__(name="opening output", daemon=True)
+        self.lost = lost
+        self.result: tuple[Output, str] | None = None
+        self._open_output, self._wanted, self._former = open_output, wanted, former
+        self._lock = threading.Lock()
+        self._given_up = False
 
-    Raises:
-        OSError: PortAudio is not there.
-        sounddevice.PortAudioError: there is no device, or it refuses.
-    """
+    def run(self) -> None:
+        """Closes, opens, and closes again what nobody waits for any more."""
+        if self._former is not None:
+            self._former.close()
+        result = self._open_output(self._wanted)
+        with self._lock:
+            self.result = result
+            given_up = self._given_up
+        if given_up:
+            result[0].close()
 
-    def __init__(self, rate_hz: int) -> None:
-        import sounddevice
-
-        self._mixer: Mixer | None = None
-        self.failure = ""
-        try:
-            self._stream = self._open(sounddevice, rate_hz)
-            self.rate_hz = rate_hz
-        except sounddevice.PortAudioError:
-            self.rate_hz = int(sounddevice.query_devices(kind="output")["default_samplerate"])
-            self._stream = self._open(sounddevice, self.rate_hz)
-        self.latency_s = min(float(self._stream.latency), MOST_LATENCY_S)
-
-    def _open(self, sounddevice: Any, rate_hz: int) -> Any:
-        return sounddevice.OutputStream(
-            samplerate=rate_hz, channels=2, dtype="float32", latency=LATENCY_S, callback=self._callback
-        )
-
-    def _callback(self, out: NDArray[np.float32], frames: int, when: object, status: object) -> None:
-        mixer = self._mixer
-        if mixer is None:
-            out[:] = 0.0
-            return
-        try:
-            mixer.fill(out)
-        except Exception as error:  # an exception here would silently end the stream; the window's timer tells it
-            out[:] = 0.0
-            mixer.playing = False
-            self.failure = repr(error)
-
-    def start(self, mixer: Mixer) -> None:
-        """Begins."""
-        self._mixer = mixer
-        self._stream.start()
-
-    def close(self) -> None:
-        """Ends the stream."""
-        self._stream.close()
-
-
-def open_output(rate_hz: int) -> tuple[Output, str]:
-    """An output for a recording, and why it is silent, empty when it is not.
-
-    Devices are asked for only now, when something is to be played: listing them can take seconds.
-    """
-    try:
-        return DeviceOutput(rate_hz), ""
-    except OSError:
-        return SilentOutput(rate_hz), "no-portaudio"
-    except Exception:  # PortAudioError, and whatever a broken driver raises
-        return SilentOutput(rate_hz), "no-device"
+    def give_up(self) -> Output | None:
+        """Nobody waits any more; gives what was opened already."""
+        with self._lock:
+            self._given_up = True
+            return self.result[0] if self.result else None
 
 
 class Player:
     """Plays the versions of one recording at one shared position.
 
     Args:
-        open_output: gives an output for a rate, and the reason why it is silent.
         failed: called, from another thread, with a sentence when a sound cannot be read.
+        open_output: opens an output.
+
+    Attributes:
+        patience_s: how long the window waits for an output before it goes on without one.
     """
 
-    def __init__(
-        self,
-        failed: Callable[[str], None],
-        open_output: Callable[[int], tuple[Output, str]] = open_output,
-    ) -> None:
+    def __init__(self, failed: Callable[[str], None], open_output: OpenOutput = open_output) -> None:
+        self.patience_s = 0.05
         self._failed, self._open_output = failed, open_output
         self._source: Source | None = None
         self._mixer: Mixer | None = None
+        self._metering: Metering | None = None
         self._feeder: Feeder | None = None
         self._output: Output | None = None
+        self._opening: _Opening | None = None
+        self._wish: tuple[float | None, float | None] | None = None
+        self._device = ""
         self._sounds: tuple[Sound, ...] = ()
-        self._version = 0
+        self._version, self._version_gain = 0, 1.0
         self._position_s = 0.0
         self._loop_s: tuple[float, float] | None = None
         self._gain = 1.0
-        self.silent_reason = ""
+        self._beats, self._still_s, self._looked = 0, 0.0, 0.0
 
     @property
     def playing(self) -> bool:
-        """Whether it plays."""
-        return self._mixer is not None and self._mixer.playing
+        """Whether it plays, or will as soon as the output is there."""
+        return self._wish is not None or (self._mixer is not None and self._mixer.playing)
+
+    @property
+    def opening(self) -> bool:
+        """Whether an output is being opened."""
+        return self._opening is not None
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels of the recording and of the output, 0 while there is none."""
+        source, output = self._source, self._output
+        return (source.channels if source else 0), (output.channels if output else 0)
 
     @property
     def position_s(self) -> float:
@@ -208,57 +113,54 @@ class Player:
             return self._position_s
         return max(0.0, mixer.position / output.rate_hz - output.latency_s)
 
-    def take_peak(self) -> float:
-        """The largest sample since the last call, full scale 1."""
-        mixer = self._mixer
-        if mixer is None:
-            return 0.0
-        peak, mixer.peak = mixer.peak, 0.0
-        return peak
+    def levels(self) -> Levels:
+        """What was played since the last call."""
+        return self._metering.read() if self._metering is not None else Levels()
 
     def open(self, source: Source | None) -> None:
         """Goes over to another recording; no device is touched before something is played."""
         self.close()
         self._source = source
         self._sounds = (source,) if source is not None else ()
-        self._version, self._position_s, self._loop_s, self.silent_reason = 0, 0.0, None, ""
+        self._version, self._version_gain, self._position_s, self._loop_s = 0, 1.0, 0.0, None
 
-    def set_sounds(self, sounds: Sequence[Sound], version: int) -> None:
+    def set_sounds(self, sounds: Sequence[Sound], version: int, gain: float = 1.0) -> None:
         """Other versions, or others mixed anew; while playing by a cross-fade."""
-        self._sounds, self._version = tuple(sounds), version
+        self._sounds, self._version, self._version_gain = tuple(sounds), version, gain
         if self._feeder is not None:
-            self._feeder.replace(self._bank(), version)
+            self._feeder.replace(self._bank(), version, gain)
 
-    def hear(self, version: int) -> None:
-        """Switches to another version at once."""
-        self._version = version
-        if self._mixer is not None and len(self._mixer.bank.sounds) > version:
-            self._mixer.switch(version)
+    def hear(self, version: int, gain: float = 1.0) -> None:
+        """Switches to another version at once, played with a factor of its own."""
+        self._version, self._version_gain = version, gain
+        if self._feeder is not None:
+            self._feeder.switch(version, gain)
 
     def play(self, from_s: float | None = None, until_s: float | None = None) -> None:
-        """Plays from a time, or from the playhead, to the end, or to a time; afterwards the playhead is where it was."""
+        """Plays from a time, or from the playhead, to the end, or to a time; afterwards the playhead is where it was.
+
+        The first time an output is opened, which is waited for only a moment: playing begins when it is there.
+        """
         if self._source is None:
             return
-        mixer = self._ready()
-        rate = self._rate()
-        start_s = self._position_s if from_s is None else from_s
-        if self._loop_s is not None and until_s is None and not self._loop_s[0] <= start_s < self._loop_s[1]:
-            start_s = self._loop_s[0]
-        if start_s >= self._source.duration_s - 0.001:
-            start_s = 0.0
-        self._set_loop(mixer, None if until_s is not None else self._loop_s)
-        mixer.play(round(start_s * rate))
-        mixer.stop_at = None if until_s is None else round(until_s * rate)
-        self._wake()
+        self._wish = (from_s, until_s)
+        if self._output is None:
+            if self._opening is None:
+                self._begin_opening(None)
+        else:
+            self._grant()
 
     def stop(self) -> None:
         """Fades out; the playhead goes back to where playing began, ready to compare once more."""
+        self._wish = None
         if self._mixer is not None and self._mixer.playing:
             self._mixer.stop()
 
     def seek(self, time_s: float) -> None:
         """Goes to a time."""
         self._position_s = time_s
+        if self._wish is not None:
+            self._wish = (None, None)
         if self._mixer is not None:
             self._mixer.seek(round(time_s * self._rate()))
             self._wake()
@@ -282,30 +184,124 @@ class Player:
         if self._mixer is not None:
             self._mixer.gain = gain
 
+    # --- the output --------------------------------------------------------------------------------------------------
+
+    def set_device(self, device: str) -> None:
+        """Goes over to another device, empty for the default one; what plays goes on there."""
+        self._device = device
+        if self._output is not None or self._opening is not None:
+            if self._mixer is not None and self._mixer.playing:
+                self._wish = (self.position_s, self._until_s())
+            self._begin_opening(self._let_go())
+
+    def release(self) -> Callable[[], None]:
+        """Stops and lets go of the output, so that devices can be looked for anew; gives what closes it."""
+        if self._mixer is not None and self._mixer.playing:
+            self._position_s = self.position_s
+        self._wish = None
+        output = self._let_go()
+        return output.close if output is not None else _nothing
+
+    def poll(self) -> Opened | None:
+        """Puts an output in place that has been opened meanwhile, and finds out whether the present one is lost."""
+        opening = self._opening
+        if opening is not None:
+            if opening.result is None:
+                return None
+            self._opening = None
+            output, reason = opening.result
+            self._attach(output)
+            if self._wish is not None:
+                self._grant()
+            return Opened(reason, opening.lost, output.name)
+        present = self._output
+        if present is not None and self._lost(present):
+            self._position_s = self.position_s
+            self._wish = None
+            # PortAudio still believes in the device; the default one may be another now.
+            self._device = ""
+            self._begin_opening(self._let_go(), lost=present.name or "?")
+        return None
+
     def failure(self) -> str:
         """What went wrong in the sound card's thread, once; else empty."""
-        output = self._output
-        failure = output.failure if isinstance(output, DeviceOutput) else ""
-        if isinstance(output, DeviceOutput):
-            output.failure = ""
-        return failure
+        return self._output.failure() if self._output is not None else ""
 
     def close(self) -> None:
-        """Ends stream and thread."""
-        if self._output is not None:
-            self._output.close()
+        """Ends stream and threads."""
+        self._wish = None
+        output = self._let_go()
+        if output is not None:
+            closing = threading.Thread(target=output.close, name="closing output", daemon=True)
+            closing.start()
+            closing.join(self.patience_s)
+        self._source, self._sounds = None, ()
+
+    def _let_go(self) -> Output | None:
+        """Ends feeding; gives the output, which somebody has to close."""
+        output = self._output
+        if self._opening is not None:
+            output = self._opening.give_up()
+        if self._mixer is not None:
+            self._mixer.playing = False
         if self._feeder is not None:
             self._feeder.end()
-        self._output = self._feeder = self._mixer = None
-        self._source, self._sounds = None, ()
+        self._output = self._opening = self._feeder = self._mixer = self._metering = None
+        return output
+
+    def _begin_opening(self, former: Output | None, lost: str = "") -> None:
+        assert self._source is not None
+        wanted = Wanted(self._source.rate_hz, self._source.channels, self._device, refresh=bool(lost))
+        self._opening = _Opening(self._open_output, wanted, former, lost)
+        self._opening.start()
+        self._opening.join(self.patience_s)
+
+    def _attach(self, output: Output) -> None:
+        self._output = output
+        bank = self._bank()
+        mixer = self._mixer = Mixer(bank)
+        mixer.gain = self._gain
+        mixer.change(bank, self._version, self._version_gain)
+        self._metering = Metering(mixer, output.rate_hz)
+        self._feeder = Feeder(mixer, self._failed)
+        self._feeder.start()
+        self._beats, self._still_s, self._looked = output.beats(), 0.0, time.monotonic()
+        output.start(mixer)
+
+    def _grant(self) -> None:
+        """Plays as it was wished."""
+        mixer, source, rate = self._mixer, self._source, self._rate()
+        assert mixer is not None and source is not None and self._wish is not None
+        (from_s, until_s), self._wish = self._wish, None
+        start_s = self._position_s if from_s is None else from_s
+        if self._loop_s is not None and until_s is None and not self._loop_s[0] <= start_s < self._loop_s[1]:
+            start_s = self._loop_s[0]
+        if start_s >= source.duration_s - 0.001:
+            start_s = 0.0
+        self._set_loop(mixer, None if until_s is not None else self._loop_s)
+        mixer.play(round(start_s * rate))
+        mixer.stop_at = None if until_s is None else round(until_s * rate)
+        self._wake()
+
+    def _lost(self, output: Output) -> bool:
+        beats, now = output.beats(), time.monotonic()
+        passed, self._looked = min(now - self._looked, _LONGEST_LOOK_S), now
+        self._still_s = 0.0 if beats != self._beats or not self.playing else self._still_s + passed
+        self._beats = beats
+        return beats < 0 or self._still_s > LOST_S
+
+    def _until_s(self) -> float | None:
+        stop_at = self._mixer.stop_at if self._mixer is not None else None
+        return None if stop_at is None else stop_at / self._rate()
 
     def _rate(self) -> int:
         assert self._output is not None
         return self._output.rate_hz
 
     def _bank(self) -> Bank:
-        assert self._source is not None
-        return Bank(self._sounds, self._source.frames, self._source.rate_hz, self._rate())
+        assert self._source is not None and self._output is not None
+        source, output = self._source, self._output
+        return Bank(self._sounds, source.frames, source.rate_hz, output.rate_hz, output.channels)
 
     def _set_loop(self, mixer: Mixer, loop_s: tuple[float, float] | None) -> None:
         rate = self._rate()
@@ -315,16 +311,6 @@ class Player:
         if self._feeder is not None:
             self._feeder.wake()
 
-    def _ready(self) -> Mixer:
-        """The mixer with its stream, opened at the first play."""
-        if self._mixer is None or self._output is None:
-            assert self._source is not None
-            self._output, self.silent_reason = self._open_output(self._source.rate_hz)
-            bank = self._bank()
-            self._mixer = Mixer(bank)
-            self._mixer.gain = self._gain
-            self._mixer.change(bank, self._version)
-            self._feeder = Feeder(self._mixer, self._failed)
-            self._feeder.start()
-            self._output.start(self._mixer)
-        return self._mixer
+
+def _nothing() -> None:
+    """There is no output to close."""

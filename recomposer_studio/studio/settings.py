@@ -25,8 +25,17 @@ class Settings:
         range_db: dynamic range of the picture in dB.
         recent_files: recordings opened last, newest first.
         recent_labels: labels used last, newest first.
+        snap: whether dragged edges catch on what is near.
+        window_size: samples in an analysis window of the picture, 0 for what suits the sample rate.
+        hop_ms: milliseconds between two columns of the picture, 0 for what suits the length.
+        layout: which panels are open and where, in Qt's own form, hexadecimal.
+        threshold: suggestions of less confidence are hidden, 0 to 1.
+        tagger: who listens.
+        device: where the model runs: "auto", "cpu" or "cuda".
+        recipes: decoding settings of recordings, see `remembered`.
         geometry: the window's place in Qt's own form, hexadecimal.
         volume_db: level of the playback.
+        output_device: key of the sound device, empty for the system's default one.
     """
 
     theme: str = "system"
@@ -35,8 +44,17 @@ class Settings:
     range_db: int = 80
     recent_files: tuple[str, ...] = ()
     recent_labels: tuple[str, ...] = ()
+    snap: bool = True
+    window_size: int = 0
+    hop_ms: float = 0.0
+    layout: str = ""
+    threshold: float = 0.1
+    tagger: str = "builtin"
+    device: str = "auto"
+    recipes: tuple[str, ...] = ()
     geometry: str = ""
     volume_db: float = 0.0
+    output_device: str = ""
 
     def with_file(self, path: Path) -> "Settings":
         """With a recording on top of the recent ones."""
@@ -63,11 +81,17 @@ class SettingsFile:
             Path(named) if named else Path(platformdirs.user_config_dir("recomposer-studio", False)) / "settings.json"
         )
 
+    @property
+    def data_folder(self) -> Path:
+        """Where larger things are kept: the user's data folder, or beside settings that were named."""
+        usual = Path(platformdirs.user_config_dir("recomposer-studio", False)) / "settings.json"
+        return Path(platformdirs.user_data_dir("recomposer-studio", False)) if self.path == usual else self.path.parent
+
     def read(self) -> Settings:
         """The settings; a missing or damaged file, or a value of a wrong kind, gives the defaults."""
         try:
             stored = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return Settings()
         if not isinstance(stored, dict) or stored.get("format_version") != FORMAT_VERSION:
             return Settings()

@@ -13,15 +13,17 @@ from recomposer_studio.studio.tiles import FLOOR_DB
 
 ACTION_COLOURS = {
     # After Okabe and Ito's palette, told apart in all kinds of colour vision.
-    Action.INSERT: QColor(0, 176, 130),
-    Action.DELETE: QColor(230, 105, 20),
-    Action.ENHANCE: QColor(60, 150, 230),
-    Action.KEEP: QColor(214, 178, 60),
+    Action.INSERT: QColor(0, 200, 148),
+    Action.DELETE: QColor(255, 142, 66),
+    Action.ENHANCE: QColor(104, 178, 255),
+    Action.KEEP: QColor(244, 222, 110),
 }
 ACTION_SIGNS = {Action.INSERT: "+", Action.DELETE: "\u00d7", Action.ENHANCE: "\u2191", Action.KEEP: "="}
 """Beside colour and pattern, a sign in every box."""
 
 COLOUR_STOPS: dict[str, tuple[tuple[int, int, int], ...]] = {
+    "viridis": ((68, 1, 84), (72, 40, 120), (62, 74, 137), (49, 104, 142), (38, 130, 142), (31, 158, 137),
+                (53, 183, 121), (109, 205, 89), (180, 222, 44), (253, 231, 37)),
     "magma": ((0, 0, 4), (40, 17, 89), (101, 26, 128), (158, 47, 127), (213, 73, 105), (246, 120, 92), (254, 180, 123), (252, 253, 191)),
     "cividis": ((0, 32, 76), (0, 52, 110), (61, 78, 107), (95, 104, 109), (125, 130, 118), (160, 155, 117), (203, 186, 105), (255, 233, 69)),
     "grey": ((8, 8, 10), (250, 250, 250)),
@@ -65,7 +67,7 @@ def is_dark(palette: QPalette) -> bool:
 def text_colour(action: Action) -> QColor:
     """An action's colour as text: darker on a light ground, so that it can be read."""
     colour = ACTION_COLOURS[action]
-    return colour if is_dark(QGuiApplication.palette()) else colour.darker(165)
+    return colour if is_dark(QGuiApplication.palette()) else colour.darker(210)
 
 
 def shades(palette: QPalette) -> Shades:
@@ -106,6 +108,7 @@ def _palette(dark: bool) -> QPalette:
     dim = QColor("#777b86" if dark else "#8d919b")
     for part in (role.WindowText, role.Text, role.ButtonText):
         palette.setColor(group.Disabled, part, dim)
+    palette.setColor(group.Disabled, role.Highlight, dim)
     return palette
 
 

@@ -24,6 +24,7 @@ FACTOR = 4
 PEAKS = 8
 """Pairs of extremes in a column."""
 FLOOR_DB = -120.0
+HOP_S = 0.01
 MOST_COLUMNS = 400_000
 
 Bytes = NDArray[np.uint8]
@@ -46,10 +47,17 @@ class Grid:
     size: int
 
     @staticmethod
-    def of(rate_hz: int, frames: int) -> "Grid":
-        """The grid for a recording."""
-        peak = max(round(rate_hz * 0.01 / PEAKS), math.ceil(frames / MOST_COLUMNS / PEAKS), 1)
-        return Grid(rate_hz, frames, peak, 1 << max(5, round(math.log2(0.045 * rate_hz))))
+    def of(rate_hz: int, frames: int, size: int = 0, hop_s: float = 0.0) -> "Grid":
+        """The grid for a recording.
+
+        Args:
+            rate_hz: sample rate.
+            frames: length of the recording.
+            size: samples in an analysis window; 0 for the power of two closest to 45 ms.
+            hop_s: seconds between columns, 0 for `HOP_S`; more in recordings that would have over `MOST_COLUMNS`.
+        """
+        peak = max(round(rate_hz * (hop_s or HOP_S) / PEAKS), math.ceil(frames / MOST_COLUMNS / PEAKS), 1)
+        return Grid(rate_hz, frames, peak, size or 1 << max(5, round(math.log2(0.045 * rate_hz))))
 
     @property
     def hop(self) -> int:

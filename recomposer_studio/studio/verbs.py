@@ -1,13 +1,19 @@
 """What a person does to events, as functions from roll to roll: no widgets, no signals."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from recomposer_studio.errors import InputError
 from recomposer_studio.roll.event import Action, Event, EventRoll
 from recomposer_studio.studio.scale import FrequencyScale
 
 SHORTEST_S = 0.01
 """Edges stop here when a box is dragged narrower."""
+LOWEST_HZ = 20.0
+"""Limits in frequency stay this far apart when one is dragged."""
+_AT_THE_END = 0.004
+"""A limit this close to the end of the frequency range, as a share of what is shown, is none any more."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +85,25 @@ def change(roll: EventRoll, chosen: Iterable[str], **fields: object) -> EventRol
     Raises:
         InputError: a value does not fit.
     """
+    if "label" not in fields:
+        known = {event.id: event for event in roll.events}
+        return _with(roll, {event_id: replace(known[event_id], **_fitting(fields)) for event_id in chosen})
     for event_id in chosen:
         event = roll.event(event_id)
-        values = dict(fields)
-        if "action" in values and values["action"] != Action.ENHANCE:
-            values.setdefault("by_db", None)
+        values = _fitting(fields)
         label = values.get("label")
         if isinstance(label, str) and "row" not in values and _own_row(roll, event):
             values["row"] = fresh(label.strip() or "?", set(roll.rows()) - {event.row})
-        roll = roll.with_event(replace(event, **values))  # type: ignore[arg-type]
+        roll = roll.with_event(replace(event, **values))
     return roll
+
+
+def _fitting(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a change, with what has to change along."""
+    values = dict(fields)
+    if "action" in values and values["action"] != Action.ENHANCE:
+        values.setdefault("by_db", None)
+    return values
 
 
 def _own_row(roll: EventRoll, event: Event) -> bool:
@@ -114,17 +129,113 @@ def move(
     events = [roll.event(event_id) for event_id in chosen]
     by_s = max(by_s, -min(event.start_s for event in events))
     by_s = min(by_s, duration_s - max(event.end_s for event in events))
+    changed = {}
     for event in events:
         low_hz, high_hz = event.low_hz, event.high_hz
         if by_share and low_hz is not None and high_hz is not None:
             low, high = float(scale.share(low_hz)), float(scale.share(high_hz))
-            step = min(max(by_share, -low), 1.0 - high)
+            bottom, top = scale.reach
+            step = min(max(by_share, bottom - low), top - high)
             low_hz, high_hz = max(0.0, float(scale.hz(low + step))), float(scale.hz(high + step))
         start_s = max(0.0, event.start_s + by_s)
-        roll = roll.with_event(
-            replace(event, start_s=start_s, end_s=event.end_s + by_s, low_hz=low_hz, high_hz=high_hz)
-        )
-    return roll
+        changed[event.id] = replace(event, start_s=start_s, end_s=event.end_s + by_s, low_hz=low_hz, high_hz=high_hz)
+    return _with(roll, changed)
+
+
+def _with(roll: EventRoll, changed: Mapping[str, Event]) -> EventRoll:
+    """The roll with other events in the place of those with their ids, in one pass."""
+    return EventRoll(tuple(changed.get(event.id, event) for event in roll.events))
+
+
+def resize(
+    roll: EventRoll,
+    chosen: Collection[str],
+    sides: str,
+    by_s: float,
+    by_share: float,
+    scale: FrequencyScale,
+    duration_s: float,
+) -> EventRoll:
+    """The roll with sides of events moved; a box keeps `SHORTEST_S` and `LOWEST_HZ`, and stays inside the recording.
+
+    A limit that reaches the end of the frequency range is none any more.
+
+    Args:
+        roll: the roll.
+        chosen: ids of the events.
+        sides: which sides, out of l, r, t, b.
+        by_s: seconds to the right, for l and r.
+        by_share: share of the picture's height upwards, for t and b.
+        scale: the picture's frequency scale.
+        duration_s: length of the recording.
+    """
+    bottom, top = scale.reach
+    changed = {}
+    for event in [event for event in roll.events if event.id in chosen]:
+        start_s, end_s, low_hz, high_hz = event.start_s, event.end_s, event.low_hz, event.high_hz
+        if "l" in sides:
+            start_s = max(min(start_s + by_s, end_s - SHORTEST_S), 0.0)
+        if "r" in sides:
+            end_s = min(max(end_s + by_s, start_s + SHORTEST_S), max(duration_s, event.end_s))
+        if "t" in sides:
+            share = float(scale.share(scale.top_hz if high_hz is None else high_hz)) + by_share
+            high_hz = None if share >= top - _AT_THE_END else max(float(scale.hz(share)), (low_hz or 0.0) + LOWEST_HZ)
+        if "b" in sides:
+            share = float(scale.share(low_hz or 0.0)) + by_share
+            highest = (scale.top_hz if high_hz is None else high_hz) - LOWEST_HZ
+            low_hz = None if share <= bottom + _AT_THE_END else min(float(scale.hz(share)), highest)
+        changed[event.id] = replace(event, start_s=start_s, end_s=end_s, low_hz=low_hz, high_hz=high_hz)
+    return _with(roll, changed)
+
+
+def order_rows(roll: EventRoll, order: Sequence[str]) -> EventRoll:
+    """The roll with its rows in an order: an event's place among the others of its row stays."""
+    places = {row: place for place, row in enumerate(order)}
+    return EventRoll(tuple(sorted(roll.events, key=lambda event: places.get(event.row, len(places)))))
+
+
+def place_row(roll: EventRoll, row: str, place: int) -> EventRoll:
+    """The roll with a row as the one of number `place`, from 0; the others keep their order."""
+    rest = [other for other in roll.rows() if other != row]
+    place = min(max(place, 0), len(rest))
+    return order_rows(roll, [*rest[:place], row, *rest[place:]])
+
+
+def rename_row(roll: EventRoll, row: str, name: str) -> EventRoll:
+    """The roll with another name for a row.
+
+    Raises:
+        InputError: the name is another row's, or cannot be one.
+    """
+    name = name.strip()
+    if name == row:
+        return roll
+    if name in roll.rows():
+        raise InputError(f"there is already a row {name}; drag the boxes there, or choose another name")
+    return EventRoll(tuple(replace(e, row=name) if e.row == row else e for e in roll.events))
+
+
+def to_lane(roll: EventRoll, chosen: Collection[str], by: int) -> EventRoll:
+    """The roll with events some rows further down, or up; below the last row each gets one of its own.
+
+    Rows keep their order. Above the first row there is none: the highest event stops there and the others keep their
+    distance.
+    """
+    order = list(roll.rows())
+    places = {row: place for place, row in enumerate(order)}
+    events = [event for event in roll.events if event.id in chosen]
+    if not events:
+        return roll
+    by = max(by, -min(places[event.row] for event in events))
+    for event in events:
+        place = places[event.row] + by
+        if place < len(order):
+            roll = roll.with_event(replace(event, row=order[place]))
+        elif len(roll.rows()[event.row]) > 1:
+            new = fresh(event.label, {*order, *roll.rows()})
+            roll = roll.with_event(replace(event, row=new))
+            order.append(new)
+    return order_rows(roll, order)
 
 
 def duplicate(roll: EventRoll, chosen: Collection[str], duration_s: float) -> tuple[EventRoll, tuple[str, ...]]:

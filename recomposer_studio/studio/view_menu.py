@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from recomposer_studio.studio.window import Window
 
 _RANGES_DB = (40, 60, 80, 100, 120)
+_WINDOWS = (256, 512, 1024, 2048, 4096, 8192, 16384)
+_HOPS_MS = (2.5, 5.0, 10.0, 20.0, 50.0)
 _MOST_TAKES = 9
 
 
@@ -43,12 +45,31 @@ def fill_view_menu(window: "Window", menu: QMenu) -> None:
         settings.range_db,
         lambda value: _set_colours(window, window.settings.colours, int(str(value))),
     )
+    sizes = [(window.tr("As suits the recording"), 0), *((str(size), size) for size in _WINDOWS)]
+    _choice(
+        menu.addMenu(window.tr("Analysis &window")),
+        sizes,
+        settings.window_size,
+        lambda value: _set_analysis(window, int(str(value)), window.settings.hop_ms),
+    )
+    steps = [
+        (window.tr("As suits the recording"), 0.0),
+        *((window.tr("{0} ms").format(f"{hop_ms:g}"), hop_ms) for hop_ms in _HOPS_MS),
+    ]
+    _choice(
+        menu.addMenu(window.tr("Analysis s&tep")),
+        steps,
+        settings.hop_ms,
+        lambda value: _set_analysis(window, window.settings.window_size, float(str(value))),
+    )
     themes = (
         (window.tr("As the &system"), "system"), (window.tr("&Light"), "light"), (window.tr("&Dark"), "dark"),
     )  # fmt: skip
     _choice(menu.addMenu(window.tr("&Theme")), themes, settings.theme, lambda value: window.set_theme(str(value)))
     panels = menu.addMenu(window.tr("&Panels"))
     panels.addActions([dock.toggleViewAction() for dock in window.docks])
+    panels.addSeparator()
+    panels.addAction(window.tr("&Put all back")).triggered.connect(lambda _=False: window.panels.reset())
     _recent_menu(window)
     _take_keys(window)
 
@@ -76,6 +97,11 @@ def _set_scale(window: "Window", kind: str) -> None:
 def _set_colours(window: "Window", colours: str, range_db: int) -> None:
     window.timeline.spectrogram.set_colours(colours, range_db)
     window.remember(colours=colours, range_db=range_db)
+
+
+def _set_analysis(window: "Window", size: int, hop_ms: float) -> None:
+    window.remember(window_size=size, hop_ms=hop_ms)
+    window.imaging.set_analysis(size, hop_ms / 1_000)
 
 
 def _recent_menu(window: "Window") -> None:

@@ -1,18 +1,17 @@
 """The window: puts the views together and lets actions, document, listening and rendering find each other."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QPoint, Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
+    QAbstractScrollArea,
     QApplication,
     QDockWidget,
     QFileDialog,
     QMainWindow,
     QMenu,
-    QMessageBox,
     QStackedWidget,
     QToolBar,
     QUndoView,
@@ -22,18 +21,30 @@ from PySide6.QtWidgets import (
 
 from recomposer_studio.data import data_folder
 from recomposer_studio.errors import InputError
+from recomposer_studio.studio import label_files, project_window, wiring
 from recomposer_studio.studio.actions import TOOL_BAR, Actions
+from recomposer_studio.studio.detecting import Detecting
+from recomposer_studio.studio.device_menu import DeviceMenu
 from recomposer_studio.studio.document import Document
 from recomposer_studio.studio.editing import Editing
+from recomposer_studio.studio.exporting import Choices
 from recomposer_studio.studio.generating import Generating
 from recomposer_studio.studio.handlers import handlers
 from recomposer_studio.studio.imaging import Imaging
 from recomposer_studio.studio.listening import Listening
-from recomposer_studio.studio.player import Output, open_output
+from recomposer_studio.studio.output import OpenOutput, open_output
+from recomposer_studio.studio.panels import Panels, Scrolling
+from recomposer_studio.studio.reports import Reports
 from recomposer_studio.studio.scale import ScaleKind
 from recomposer_studio.studio.settings import SettingsFile
+from recomposer_studio.studio.suggestions import Suggestions
+from recomposer_studio.studio.take_actions import connect_takes
+from recomposer_studio.studio.take_drag import TakeDrag
 from recomposer_studio.studio.theme import apply_theme
+from recomposer_studio.studio.variations import Variations
 from recomposer_studio.studio.view_menu import fill_view_menu
+from recomposer_studio.studio.views.decoding_panel import DecodingPanel
+from recomposer_studio.studio.views.detect_bar import DetectBar
 from recomposer_studio.studio.views.inspector import Inspector
 from recomposer_studio.studio.views.messages import MessageBar
 from recomposer_studio.studio.views.status import Status
@@ -45,13 +56,21 @@ from recomposer_studio.studio.views.welcome import Welcome
 NEED_RECORDING = (
     "open_roll", "save_roll", "save_roll_as", "paste", "select_all", "tool_select", "tool_draw", "new", "play",
     "play_marked", "loop", "original", "last_two", "to_start", "to_end", "back", "forward", "far_back", "far_forward",
-    "mark_start", "mark_end", "zoom_in", "zoom_out", "zoom_marked", "zoom_all", "previous", "next",
+    "mark_start", "mark_end", "zoom_in", "zoom_out", "zoom_marked", "zoom_all", "previous", "next", "snap",
+    "abx", "match", "variations", "paste_recipe",
+    "zoom_frequency_in", "zoom_frequency_out", "zoom_frequency_all", "scroll_up", "scroll_down", "next_pane",
+    "previous_pane",
 )  # fmt: skip
 NEED_SELECTION = (
-    "class", "insert", "delete_sound", "enhance", "keep", "mute", "duplicate", "split", "remove", "copy",
-    "select_class",
+    "class", "insert", "delete_sound", "enhance", "keep", "mute", "duplicate", "split", "remove", "copy", "cut",
+    "select_class", "rename_row", "row_up", "row_down", "earlier", "later", "higher", "lower", "start_earlier",
+    "start_later", "end_earlier", "end_later", "top_higher", "top_lower", "bottom_higher", "bottom_lower", "lane_up",
+    "lane_down",
 )  # fmt: skip
-NEED_TAKE = ("difference", "rerun", "recipe", "remove_take", "export")
+NEED_TAKE = (
+    "difference", "rerun", "recipe", "remove_take", "export", "stars_0", "stars_1", "stars_2", "stars_3", "lock",
+    "duplicate_take",
+)  # fmt: skip
 
 
 class Window(QMainWindow):
@@ -59,13 +78,13 @@ class Window(QMainWindow):
 
     Args:
         settings: what is remembered.
-        open_output: gives the sound output for a sample rate.
+        open_output: opens the sound output.
     """
 
     def __init__(
         self,
         settings: SettingsFile | None = None,
-        open_output: Callable[[int], tuple[Output, str]] = open_output,
+        open_output: OpenOutput = open_output,
     ) -> None:
         super().__init__()
         self.settings_file = settings or SettingsFile()
@@ -74,13 +93,26 @@ class Window(QMainWindow):
         self.imaging = Imaging(self.document)
         self.listening = Listening(self.document, open_output)
         self.generating = Generating(self.document)
+        self.variations = Variations(self.document, self.generating)
         self.editing = Editing(self.document)
+        self.projects = project_window.make_projects(self)
+        self.export_choices = Choices()
+        self.suggestions = Suggestions(self.document)
+        self.detecting = Detecting(self.document)
         self._build()
+        self.panels = Panels(self)
         self.actions_ = Actions(self, self.timeline, handlers(self))
         self.actions_.fill(self.menuBar())
         fill_view_menu(self, self.actions_.menus["view"])
+        self.device_menu = DeviceMenu(self)
+        self.take_drag = TakeDrag(self)
+        self.actions_.menus["play"].addMenu(self.device_menu)
         self._build_tool_bar()
         self._connect()
+        wiring.connect_detection(self)
+        wiring.connect_model(self)
+        connect_takes(self)
+        project_window.connect_projects(self)
         self._apply_settings()
         self._opened()
 
@@ -100,10 +132,13 @@ class Window(QMainWindow):
         layout = QVBoxLayout(middle)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
+        self.detect_bar = DetectBar(self.document, self.detecting, self.suggestions)
         layout.addWidget(self.messages)
+        layout.addWidget(self.detect_bar)
         layout.addWidget(self.pages, 1)
         self.setCentralWidget(middle)
         self.inspector = Inspector(self.document)
+        self.decoding = DecodingPanel()
         self.takes = TakesPanel(self.document)
         self.rows = RowsPanel(self.document)
         self.history = QUndoView(self.document.undo_stack)
@@ -116,11 +151,15 @@ class Window(QMainWindow):
             self._dock("rows", self.tr("Rows"), self.rows, bottom),
             self._dock("history", self.tr("History"), self.history, bottom),
         ]
+        decoding = self._dock("decoding", self.tr("Decoding"), self.decoding, right)
+        self.tabifyDockWidget(self.docks[0], decoding)
+        self.docks[0].raise_()
         self.setCorner(Qt.Corner.BottomRightCorner, right)
         self.resizeDocks(self.docks[:2], [400, 400], Qt.Orientation.Horizontal)
         self.resizeDocks(self.docks[:2], [210, 520], Qt.Orientation.Vertical)
         self.resizeDocks(self.docks[2:], [165, 165], Qt.Orientation.Vertical)
         self.resizeDocks(self.docks[2:], [820, 200], Qt.Orientation.Horizontal)
+        self.docks.append(decoding)
         self.status = Status()
         self.statusBar().addPermanentWidget(self.status, 1)
         self.statusBar().setSizeGripEnabled(False)
@@ -129,7 +168,8 @@ class Window(QMainWindow):
         dock = QDockWidget(title, self)
         dock.setObjectName(name)
         dock.setAccessibleName(title)
-        dock.setWidget(widget)
+        high = area == Qt.DockWidgetArea.RightDockWidgetArea and not isinstance(widget, QAbstractScrollArea)
+        dock.setWidget(Scrolling(widget) if high else widget)
         dock.setFeatures(
             QDockWidget.DockWidgetFeature.DockWidgetMovable | QDockWidget.DockWidgetFeature.DockWidgetClosable
         )
@@ -164,7 +204,8 @@ class Window(QMainWindow):
         document.opened.connect(self._opened)
         self.imaging.changed.connect(self._show_picture)
         listening.moved.connect(self._moved)
-        listening.levelled.connect(self.status.show_level)
+        listening.levelled.connect(self.status.show_levels)
+        listening.device_changed.connect(self.status.show_channels)
         self.timeline.seek_requested.connect(listening.seek)
         self.timeline.pointed.connect(self._pointed)
         self.timeline.drawn.connect(self.editing.new)
@@ -175,16 +216,14 @@ class Window(QMainWindow):
         self.inspector.class_done.connect(self.timeline.spectrogram.setFocus)
         generating.progressed.connect(self.status.show_progress)
         generating.state_changed.connect(lambda: self.status.show_busy(generating.running))
-        self.takes.rerun_requested.connect(lambda: self.actions_["rerun"].trigger())
-        self.takes.recipe_requested.connect(lambda: self.actions_["recipe"].trigger())
         self.welcome.open_requested.connect(lambda: self.actions_["open"].trigger())
         self.welcome.demo_requested.connect(lambda: self.actions_["demo"].trigger())
         self.welcome.file_requested.connect(lambda name: self.open(Path(name)))
-        for told in (listening.silent, generating.told):
+        for told in (listening.told, generating.told):
             told.connect(self.messages.tell)
         for failed in (
             self.imaging.failed, listening.failed, generating.failed, self.editing.failed, self.inspector.refused,
-            self.rows.table.refused,
+            self.rows.table.refused, self.timeline.lanes.refused,
         ):  # fmt: skip
             failed.connect(self.messages.fail)
 
@@ -193,6 +232,9 @@ class Window(QMainWindow):
         self.timeline.set_kind(ScaleKind(settings.scale) if settings.scale in list(ScaleKind) else ScaleKind.MEL)
         self.timeline.spectrogram.set_colours(settings.colours, settings.range_db)
         self.actions_["tool_select"].setChecked(True)
+        self.timeline.snap.on = settings.snap
+        self.actions_["snap"].setChecked(settings.snap)
+        self.imaging.set_analysis(settings.window_size, settings.hop_ms / 1_000)
         if settings.geometry:
             self.restoreGeometry(QByteArray.fromHex(settings.geometry.encode("ascii", "ignore")))
         checkpoint = self.generating.checkpoint
@@ -222,13 +264,11 @@ class Window(QMainWindow):
 
     def open(self, path: Path) -> bool:
         """Opens a recording, or a roll file for the open one; what goes wrong is told in the message bar."""
+        if project_window.is_project(path):
+            return project_window.open_project(self, path)
         try:
-            if path.suffix.lower() == ".json":
-                if self.document.source is None:
-                    self.messages.fail(self.tr("Open the recording first, then its roll {0}.").format(path.name))
-                    return False
-                self.document.load_roll(path, self.tr("Open roll {0}").format(path.name))
-                return True
+            if label_files.is_labels(path):
+                return label_files.open_labels(self, path)
             if not self.may_close():
                 return False
             self.document.open(path)
@@ -239,6 +279,7 @@ class Window(QMainWindow):
         self.settings = self.settings.with_file(path)
         self.settings_file.write(self.settings)
         self.timeline.spectrogram.setFocus()
+        label_files.offer_labels(self, path)
         return True
 
     def open_demo(self) -> None:
@@ -249,19 +290,8 @@ class Window(QMainWindow):
             self.document.roll_path = None  # the shipped roll is not to be saved over
 
     def may_close(self) -> bool:
-        """Asks about changes of the roll that are not saved."""
-        if not self.document.unsaved:
-            return True
-        buttons = QMessageBox.StandardButton
-        answer = QMessageBox.question(
-            self, self.tr("Save the roll?"),
-            self.tr("The boxes of {0} have changes that are not saved.").format(self._name()),
-            buttons.Save | buttons.Discard | buttons.Cancel, buttons.Save,
-        )  # fmt: skip
-        if answer == buttons.Save:
-            self.save_roll()
-            return not self.document.unsaved
-        return answer == buttons.Discard
+        """Makes sure that what is open may go."""
+        return project_window.may_close(self)
 
     def save_roll(self, anew: bool = False) -> None:
         """Saves the roll, asking for a name where it has none."""
@@ -271,28 +301,27 @@ class Window(QMainWindow):
             return
         if path is None or anew:
             proposal = str(path or source.path.with_suffix(".json"))
-            name, _ = QFileDialog.getSaveFileName(self, self.tr("Save the roll"), proposal, self.tr("Rolls (*.json)"))
+            name, _ = QFileDialog.getSaveFileName(self, self.tr("Save the roll"), proposal, label_files.filters(self))
             if not name:
                 return
             path = Path(name)
+            path = path if path.suffix else path.with_suffix(".json")
         try:
-            self.document.save_roll(path)
+            whole = self.document.save_roll(path)
         except InputError as error:
             self.messages.fail(str(error))
         else:
-            self.messages.tell(self.tr("Saved {0}.").format(path))
-
-    def _name(self) -> str:
-        return self.document.source.path.name if self.document.source else ""
+            less = self.tr("Saved {0}, which has no place for everything; save the roll as .json to keep it all.")
+            self.messages.tell((self.tr("Saved {0}.") if whole else less).format(path))
 
     # --- following ---------------------------------------------------------------------------------------------------
 
     def _opened(self) -> None:
         source = self.document.source
         self.pages.setCurrentIndex(0 if source is None else 1)
-        for dock in self.docks:
-            dock.setVisible(source is not None)
+        self.panels.show(source is not None)
         self.tool_bar.setVisible(source is not None)
+        self.detect_bar.setVisible(source is not None)
         self.welcome.show_recent(self.settings.recent_files)
         self._refresh()
 
@@ -304,7 +333,7 @@ class Window(QMainWindow):
         actions.enable(NEED_TAKE, document.current_take is not None)
         actions.enable(("join",), len(document.selected) >= 2)
         actions.enable(("generate",), there and not self.generating.running)
-        actions.enable(("cancel",), self.generating.running)
+        wiring.refresh(self)
         stack = document.undo_stack
         for action_id, words, possible in (
             ("undo", self.tr("&Undo {0}").format(stack.undoText()), stack.canUndo()),
@@ -312,12 +341,8 @@ class Window(QMainWindow):
         ):
             actions[action_id].setText(words.strip())
             actions[action_id].setEnabled(possible)
-        if not self.listening.player.playing:
-            self.status.level.clear()
         actions["play"].setIconText(self.tr("Stop") if self.listening.player.playing else self.tr("Play"))
-        title = f"{self._name()}[*] \u2013 " if there else ""
-        self.setWindowTitle(f"{title}Recomposer Studio")
-        self.setWindowModified(there and document.unsaved)
+        project_window.refresh(self)
         self.status.show_document(document)
 
     def _show_picture(self) -> None:
@@ -342,7 +367,8 @@ class Window(QMainWindow):
     def _show_menu(self, at: QPoint) -> None:
         menu = QMenu(self)
         menu.setAccessibleName(self.tr("Box"))
-        menu.addActions(self.actions_.menus["row"].actions())
+        which = "row" if self.suggestions.focused is None else "detect"
+        menu.addActions(self.actions_.menus[which].actions())
         menu.exec(at)
         menu.deleteLater()
 
@@ -357,7 +383,7 @@ class Window(QMainWindow):
         """Opens what was dropped: a recording first, then a roll."""
         paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
         event.acceptProposedAction()
-        for path in sorted(paths, key=lambda path: path.suffix.lower() == ".json")[:2]:
+        for path in sorted(paths, key=label_files.is_labels)[:2]:
             if not self.open(path):
                 break
 
@@ -366,6 +392,7 @@ class Window(QMainWindow):
         if not self.may_close():
             event.ignore()
             return
+        self.panels.remember()
         self.remember(geometry=bytes(self.saveGeometry().toHex().data()).decode("ascii"))
         self.shut_down()
         event.accept()
@@ -373,6 +400,12 @@ class Window(QMainWindow):
     def shut_down(self) -> None:
         """Ends every thread and closes the recording."""
         self.generating.stop()
+        self.detecting.stop()
+        self.take_drag.stop()
         self.imaging.stop()
+        self.device_menu.stop()
         self.listening.close()
+        self.projects.close()
         self.document.close()
+        for reports in self.findChildren(Reports):
+            reports.close()

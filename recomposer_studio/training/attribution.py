@@ -6,6 +6,7 @@ from pathlib import Path
 
 from recomposer_studio.training.cache import SplitAudio
 from recomposer_studio.training.manifest import read_table
+from recomposer_studio.training.markdown import plain_markdown
 
 _LICENCES = {
     "CC-BY-3.0": "https://creativecommons.org/licenses/by/3.0/",
@@ -38,7 +39,7 @@ def attribution_page(manifest: Path, used: Collection[str]) -> str:
     count = 0
     for row in read_table(table, ("path", "licence", "author", "source_id")):
         if row["path"].replace("\\", "/") in used:
-            author = " ".join(row["author"].split()) or "unknown"
+            author = plain_markdown(row["author"]) or "unknown"
             sources[row["licence"] or "unknown"][author][row["source_id"]] = row.get("source_repo", "")
             count += 1
     lines = [
@@ -48,7 +49,7 @@ def attribution_page(manifest: Path, used: Collection[str]) -> str:
         "mixed into scenes; no recording is contained in this folder. Thanks to everybody who shared them.",
     ]
     for licence in sorted(sources):
-        lines += ["", f"## {licence}", ""]
+        lines += ["", f"## {plain_markdown(licence)}", ""]
         if licence in _LICENCES:
             lines += [_LICENCES[licence], ""]
         for author in sorted(sources[licence], key=str.casefold):
@@ -59,6 +60,6 @@ def attribution_page(manifest: Path, used: Collection[str]) -> str:
 
 def _work(source_id: str, repo: str) -> str:
     """A recording as a reader can find it: its page, or its name and the collection it came from."""
-    if source_id.startswith(_FREESOUND):
+    if source_id.startswith(_FREESOUND) and source_id.removeprefix(_FREESOUND).isalnum():
         return f"<https://freesound.org/s/{source_id.removeprefix(_FREESOUND)}/>"
-    return f"{source_id} ({repo})" if repo else source_id
+    return plain_markdown(f"{source_id} ({repo})" if repo else source_id)

@@ -21,6 +21,7 @@ from recomposer_studio.training.manifest import (
     hashed_split,
     load_manifest,
     read_table,
+    table_error,
 )
 
 _EVENT_S = (0.1, 5.0)
@@ -244,7 +245,7 @@ def _header(table: Path) -> str:
         with table.open(encoding="utf-8-sig") as file:
             return file.readline()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{table}: cannot be read as a table of recordings ({error}); give its path.") from error
+        raise table_error(table, error) from error
 
 
 def _clips(folder: Path) -> dict[str, Path]:

@@ -41,6 +41,7 @@ class DecoderTraining:
         out: checkpoint folder; it holds the codec already. The state of the run lies there too.
         max_minutes: wall-clock budget.
         resume: go on with the run that lies in `out`.
+        pause_minutes: leave off after so long, to be resumed later; None trains to the end of the budget.
         seed: of the draws and of the first weights.
         share_alike: use recordings under CC BY-SA too.
         variants: how many variants of every event are encoded.
@@ -57,6 +58,7 @@ class DecoderTraining:
     out: Path
     max_minutes: float = 35.0
     resume: bool = False
+    pause_minutes: float | None = None
     seed: int = 0
     share_alike: bool = False
     variants: int = 4
@@ -176,6 +178,7 @@ def _train(options: DecoderTraining, device: torch.device, crew: Crew, report: C
         options.out / "decoder-run.safetensors",
         max_minutes=options.max_minutes,
         resume=options.resume,
+        pause_minutes=options.pause_minutes,
         average=_AVERAGE,
         crew=crew,
     )

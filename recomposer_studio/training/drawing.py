@@ -550,7 +550,8 @@ def _long_backgrounds(audio: SplitAudio, frames: int) -> tuple[BackgroundFile, .
 
 
 def _unusable(board: _Board, what: str) -> InputError:
+    lost = ", ".join(f"{len(paths)} {reason}" for reason, paths in board.audio.skipped.items())
     return InputError(
-        f"{board.audio.name}: the split '{board.audio.split}' has no usable scene, it lacks {what}; "
-        "add recordings or shorten the scene."
+        f"{board.audio.name}: the split '{board.audio.split}' has no usable scene, it lacks {what}"
+        f"{f' (left out: {lost})' if lost else ''}; add recordings or shorten the scene."
     )

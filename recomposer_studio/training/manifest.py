@@ -269,7 +269,19 @@ def read_table(path: Path, columns: Sequence[str], delimiter: str = ",") -> list
                 raise InputError(f"{path}: the column '{missing[0]}' is missing; the table needs {', '.join(columns)}.")
             return [{k: (v or "").strip() for k, v in row.items() if isinstance(k, str)} for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as a table of recordings ({error}); give its path.") from error
+        raise table_error(path, error) from error
+
+
+def table_error(path: Path, error: OSError | UnicodeDecodeError | csv.Error) -> InputError:
+    """The error for a table of recordings that cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"{path}: no such file or folder; name a table of recordings, or the folder that holds it.")
+    reason = (
+        "it is not text in UTF-8"
+        if isinstance(error, UnicodeDecodeError)
+        else getattr(error, "strerror", None) or error
+    )
+    return InputError(f"{path}: cannot be read as a table of recordings ({reason}); give its path.")
 
 
 def hashed_split(source_id: str) -> str:

@@ -58,6 +58,7 @@ class MaskTraining:
         out: checkpoint folder; the state of the run and `log.jsonl` lie there too.
         max_minutes: wall-clock budget.
         resume: go on with the run that lies in `out`.
+        pause_minutes: leave off after so long, to be resumed later; None trains to the end of the budget.
         seed: of the draws and of the first weights.
         share_alike: use recordings under CC BY-SA too.
         batch: examples in a step.
@@ -78,6 +79,7 @@ class MaskTraining:
     out: Path
     max_minutes: float = 75.0
     resume: bool = False
+    pause_minutes: float | None = None
     seed: int = 0
     share_alike: bool = False
     batch: int = 16
@@ -224,6 +226,7 @@ def _train(options: MaskTraining, device: torch.device, crew: Crew, report: Call
         options.out / "run.safetensors",
         max_minutes=options.max_minutes,
         resume=options.resume,
+        pause_minutes=options.pause_minutes,
         average=options.average,
         crew=crew,
     )

@@ -42,6 +42,7 @@ class Run:
         max_minutes: float,
         resume: bool,
         average: float,
+        pause_minutes: float | None = None,
         crew: Crew | None = None,
     ) -> None:
         """Begins, or goes on with the run in `state`.
@@ -53,6 +54,7 @@ class Run:
             max_minutes: wall-clock budget over all resumed parts.
             resume: go on where `state` stopped, if it exists.
             average: decay of the averaged weights.
+            pause_minutes: leave off after so long, to be resumed; None goes on to the end of the budget.
             crew: the processes that train together.
 
         Raises:
@@ -65,6 +67,8 @@ class Run:
         self.step, spent_s = load_run(state, network, self.average, self._optimisers) if resume else (0, 0.0)
         self._pace = Pace(max_minutes, spent_s)
         self._share = self._pace.share
+        self._pause_s = math.inf if pause_minutes is None else spent_s + 60.0 * pause_minutes
+        self._now_s = spent_s
         self._judged_s = spent_s
         self._bad = 0
         self._recent, self._lowest = math.nan, math.inf
@@ -73,7 +77,7 @@ class Run:
     @property
     def going(self) -> bool:
         """Whether there is time for another step; the same in every process."""
-        return self._share < 1.0
+        return self._share < 1.0 and self._now_s < self._pause_s
 
     @property
     def spent_s(self) -> float:
@@ -89,7 +93,8 @@ class Run:
         for optimiser in self._optimisers:
             optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        value, self._share = self.crew.average_gradients(self._network, (float(loss.detach()), self._pace.share))
+        facts = (float(loss.detach()), self._pace.share, self._pace.spent_s)
+        value, self._share, self._now_s = self.crew.average_gradients(self._network, facts)
         norm = torch.nn.utils.clip_grad_norm_(self._network.parameters(), _CLIP)
         if math.isfinite(value) and bool(torch.isfinite(norm)):
             for optimiser, peaks in zip(self._optimisers, self._peaks, strict=True):

@@ -23,6 +23,7 @@ from recomposer_studio.training.procedural import procedural_event
 from recomposer_studio.training.rooms import fast_length, in_room, low_pass_gain, shifted
 from recomposer_studio.training.scene_spec import (
     Kind,
+    LayerSpec,
     SceneOptions,
     SceneSpec,
     SoundSpec,
@@ -32,8 +33,8 @@ from recomposer_studio.training.scene_spec import (
 BACKGROUND_DB = -26.0
 TAIL_FLOOR_DB = -40.0
 
-_FADE_IN, _FADE_OUT = 32, 320
-_QUIETEST_DB = -34.0
+FADE_IN, FADE_OUT = 32, 320
+QUIETEST_DB = -34.0
 
 
 @dataclass(frozen=True)
@@ -176,22 +177,6 @@ def batch_seed(seed: int, step: int, item: int, batch: int = 16) -> int:
     return (seed << 40) + step * batch + item
 
 
-def draw_batch(
-    cache: AudioCache,
-    split: str,
-    seed: int,
-    step: int,
-    size: int = 16,
-    duration_s: float = 3.0,
-    options: SceneOptions | None = None,
-) -> list[Scene]:
-    """One batch of training scenes; `(seed, step)` fixes it, so a resumed run meets the scenes it would have had."""
-    return [
-        draw_scene(cache, split, batch_seed(seed, step, item, size), "train", None, duration_s, options)
-        for item in range(size)
-    ]
-
-
 def _render(audio: SplitAudio, spec: SceneSpec) -> Scene:
     ambience, level = _ambience(audio, spec)
     sums = np.concatenate([[0.0], np.cumsum(np.square(ambience, dtype=np.float64))])
@@ -231,11 +216,7 @@ def _ambience(audio: SplitAudio, spec: SceneSpec) -> tuple[np.ndarray, float]:
     """The layers together at -26 dBFS plus the scene's gain, and that level as an amplitude."""
     total = np.zeros(spec.frames, np.float32)
     for layer in spec.layers:
-        try:
-            sound = audio.read(layer.key, layer.start, spec.frames)
-        except KeyError:
-            raise _lacking(audio, layer.key) from None
-        total[: len(sound)] += sound * np.float32(10.0 ** (layer.gain_db / 20.0) / max(_rms(sound), 1e-5))
+        total += recorded_layer(audio, layer, spec.frames)
     if spec.low_pass_hz is not None:
         size = fast_length(spec.frames + 256)
         filtered = np.fft.irfft(np.fft.rfft(total, size) * _low_pass(size, spec.low_pass_hz), size)
@@ -246,23 +227,42 @@ def _ambience(audio: SplitAudio, spec: SceneSpec) -> tuple[np.ndarray, float]:
 
 def _place(audio: SplitAudio, spec: SceneSpec, sound: SoundSpec, sums: np.ndarray, level: float) -> _Placed | None:
     """The sound in the scene's room at its level, cut to the scene; None when nothing of it is left."""
-    samples = shifted(_recorded(audio, sound), sound.semitones)
+    samples = shifted(recorded(audio, sound), sound.semitones)
     samples = in_room(samples, spec.room, spec.low_pass_hz, sound.tilt_db)
     if spec.room is not None:
         samples = samples[: audible_span(samples, TAIL_FLOOR_DB)[1]]
     samples = _faded(samples)
     start, stop = max(0, sound.onset), min(spec.frames, sound.onset + len(samples))
     samples = samples[start - sound.onset : stop - sound.onset]
-    if stop - start < 2 * _FADE_IN or not samples.any():
+    if stop - start < 2 * FADE_IN or not samples.any():
         return None
     # A gap in a background would ask for an inaudible event, so the reference never falls below -34 dB of the scene's
     # level.
-    behind = max(np.sqrt((sums[stop] - sums[start]) / (stop - start)), level * 10.0 ** (_QUIETEST_DB / 20.0))
+    behind = max(np.sqrt((sums[stop] - sums[start]) / (stop - start)), level * 10.0 ** (QUIETEST_DB / 20.0))
     gain = behind * 10.0 ** (sound.level_db / 20.0) / _rms(samples)
     return _Placed(sound, start, samples * np.float32(gain))
 
 
-def _recorded(audio: SplitAudio, sound: SoundSpec) -> np.ndarray:
+def recorded_layer(audio: SplitAudio, layer: LayerSpec, frames: int) -> np.ndarray:
+    """A layer of background with a mean power of its own level, (frames,) float32; silence past the recording's end.
+
+    Raises:
+        InputError: the split lacks the recording.
+    """
+    try:
+        sound = audio.read(layer.key, layer.start, frames)
+    except KeyError:
+        raise _lacking(audio, layer.key) from None
+    sound *= np.float32(10.0 ** (layer.gain_db / 20.0) / max(_rms(sound), 1e-5))
+    return np.pad(sound, (0, frames - len(sound)))
+
+
+def recorded(audio: SplitAudio, sound: SoundSpec) -> np.ndarray:
+    """An event as it was recorded, or made, (frames,) float32; a crop of a background with its fades.
+
+    Raises:
+        InputError: the split lacks the recording.
+    """
     if sound.key.startswith("procedural:"):
         _, kind, variant = sound.key.split(":")
         return procedural_event(kind, int(variant))
@@ -282,7 +282,7 @@ def _recorded(audio: SplitAudio, sound: SoundSpec) -> np.ndarray:
 def _faded(samples: np.ndarray) -> np.ndarray:
     """A copy with 1 ms faded in and 10 ms faded out: files are cut close, and a stem must not click."""
     out = samples.copy()
-    rise, fall = min(_FADE_IN, len(out) // 4), min(_FADE_OUT, len(out) // 4)
+    rise, fall = min(FADE_IN, len(out) // 4), min(FADE_OUT, len(out) // 4)
     out[:rise] *= _ramp(rise)
     out[len(out) - fall :] *= _ramp(fall)[::-1]
     return out
@@ -319,7 +319,7 @@ def _swap(placed: Sequence[_Placed], stems: dict[str, np.ndarray]) -> Edit:
     whole = stems[other.spec.id]
     gate = np.zeros_like(whole)
     gate[target.start : target.stop] = 1.0
-    fall = min(_FADE_OUT, (target.stop - target.start) // 4)
+    fall = min(FADE_OUT, (target.stop - target.start) // 4)
     gate[target.start : target.start + fall] = _ramp(fall)
     gate[target.stop - fall : target.stop] = _ramp(fall)[::-1]
     inside = whole * gate

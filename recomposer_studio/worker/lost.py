@@ -12,30 +12,33 @@ _KILLED = -9
 
 
 class WorkerLost(InputError):  # noqa: N818 - it says what happened
-    """The process that holds the model is gone; the next request starts a fresh one.
+    """The process that holds a network is gone; the next request starts a fresh one.
 
     Attributes:
-        log: the last lines that it wrote to its standard error, for a details button.
+        device: where the network ran or was to run.
+        log: the last lines that the process wrote to its standard error, for a details button.
     """
 
-    def __init__(self, what: str, device: str, log: tuple[str, ...] = ()) -> None:
-        """Args: what: what happened, a clause; device: where the model ran or was to run; log: its last lines."""
-        instead = "spectral repair" if device == "cpu" else "spectral repair or the CPU"
-        super().__init__(f"{what}; try again, or use {instead} instead")
+    def __init__(self, what: str, device: str, log: tuple[str, ...] = (), instead: str = "spectral repair") -> None:
+        """Args: what: what happened, a clause; device, log: see above; instead: what does the work without it, or empty."""
+        ways = [way for way in (instead, "" if device == "cpu" else "the CPU") if way]
+        remedy = f"try again, or use {' or '.join(ways)} instead" if ways else "try again"
+        super().__init__(f"{what}; {remedy}")
+        self.device = device
         self.log = log
 
 
 def how_it_ended(exit_code: int | None) -> str:
-    """A clause about a process that ended by itself; None for one that closed its output and stayed."""
+    """What a process that ended by itself did; None for one that closed its output and stayed."""
     if exit_code in _MEMORY_CODES:
-        return "the process of the model ran out of memory"
+        return "ran out of memory"
     if exit_code == _KILLED:
-        return "the process of the model was ended by the system, most likely because memory ran out"
+        return "was ended by the system, most likely because memory ran out"
     if exit_code is None:
-        return "the process of the model closed the connection"
+        return "closed the connection"
     if exit_code < 0:
         try:
-            return f"the process of the model crashed ({signal.Signals(-exit_code).name})"
+            return f"crashed ({signal.Signals(-exit_code).name})"
         except ValueError:
             pass
-    return f"the process of the model ended unexpectedly (exit code {exit_code})"
+    return f"ended unexpectedly (exit code {exit_code})"

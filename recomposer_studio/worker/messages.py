@@ -5,10 +5,14 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+import numpy as np
+
 from recomposer_studio.editing.generator import Generator, MaskRequest, SoundRequest
 from recomposer_studio.project.recipe import Decoding
 from recomposer_studio.roll.event import Action, Event
-from recomposer_studio.worker.frames import Frame
+from recomposer_studio.tagging.front_end import BANDS, PATCH_FRAMES, LogMel, Patches
+from recomposer_studio.tagging.tagger import FRAMES_PER_STEP, FrameTagger, Tagger
+from recomposer_studio.worker.frames import Frame, FrameError
 
 PROTOCOL = 1
 """Raised when a message changes; parent and child of two installations must not guess."""
@@ -24,6 +28,8 @@ class Kind(StrEnum):
     BEAT = "beat"
     SHARE = "share"
     SOUND = "sound"
+    TAG = "tag"
+    SOUNDING = "sounding"
     CANCEL = "cancel"
     RESULT = "result"
     STOPPED = "stopped"
@@ -139,3 +145,91 @@ def read_sound(frame: Frame, cancelled: Callable[[], bool]) -> SoundRequest:
         decoding=Decoding(**header["decoding"]),
         cancelled=cancelled,
     )
+
+
+@dataclass(frozen=True)
+class TaggerFacts:
+    """What a listening child's greeting tells of its tagger.
+
+    Attributes:
+        name: see `Tagger`.
+        digest: likewise.
+        classes: likewise.
+        dimensions: of its embeddings.
+        event_classes: see `FrameTagger`; empty for a tagger that knows patches alone.
+    """
+
+    name: str
+    digest: str
+    classes: tuple[str, ...]
+    dimensions: int
+    event_classes: tuple[str, ...]
+
+
+def tagger_greeting(tagger: Tagger) -> Frame:
+    """A listening child's first frame."""
+    # What no patches give tells how wide the embeddings are.
+    dimensions = tagger.tag(np.empty((0, PATCH_FRAMES, BANDS), np.float32)).embeddings.shape[1]
+    header = {
+        "kind": Kind.GREETING,
+        "number": 0,
+        "protocol": PROTOCOL,
+        "name": tagger.name,
+        "digest": tagger.digest,
+        "classes": list(tagger.classes),
+        "dimensions": dimensions,
+        "event_classes": list(tagger.event_classes) if isinstance(tagger, FrameTagger) else [],
+    }
+    return Frame(header)
+
+
+def read_tagger_greeting(frame: Frame) -> TaggerFacts:
+    """The facts in a listening child's greeting.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is no greeting of this protocol.
+    """
+    header = frame.header
+    if (header["kind"], header["protocol"]) != (Kind.GREETING, PROTOCOL):
+        raise ValueError("another protocol")
+    return TaggerFacts(
+        name=str(header["name"]),
+        digest=str(header["digest"]),
+        classes=tuple(map(str, header["classes"])),
+        dimensions=int(header["dimensions"]),
+        event_classes=tuple(map(str, header["event_classes"])),
+    )
+
+
+def tag_frame(number: int, patches: Patches) -> Frame:
+    """A request for the tags of patches (n, 96, 64)."""
+    return Frame({"kind": Kind.TAG, "number": number}, (np.asarray(patches, np.float32),))
+
+
+def read_patches(frame: Frame) -> Patches:
+    """The patches in a frame of `tag_frame`.
+
+    Raises:
+        FrameError: there are none in it.
+    """
+    (patches,) = frame.arrays
+    if patches.dtype != np.float32 or patches.shape[1:] != (PATCH_FRAMES, BANDS):
+        raise FrameError(f"patches of the shape {patches.shape} cannot be tagged")
+    return patches
+
+
+def sounding_frame(number: int, frames: LogMel) -> Frame:
+    """A request for what sounds in (n, 64) frames of log-mel."""
+    return Frame({"kind": Kind.SOUNDING, "number": number}, (np.asarray(frames, np.float32),))
+
+
+def read_log_mel(frame: Frame) -> LogMel:
+    """The log-mel in a frame of `sounding_frame`.
+
+    Raises:
+        FrameError: there is none in it.
+    """
+    (frames,) = frame.arrays
+    if frames.dtype != np.float32 or frames.shape[1:] != (BANDS,) or len(frames) % FRAMES_PER_STEP:
+        raise FrameError(f"log-mel of the shape {frames.shape} cannot be listened to")
+    return frames

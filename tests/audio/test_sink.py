@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from recomposer_studio.audio.sink import CONTAINERS, SIZE_LIMIT, AudioSink, output_format
+from recomposer_studio.audio.sink import CONTAINERS, SIZE_LIMIT, AudioSink, Depth, output_format
 from recomposer_studio.audio.source import SampleFormat, Source
 from recomposer_studio.errors import InputError
 
@@ -82,7 +82,7 @@ def test_every_container_holds_what_output_format_chose(
         (SampleFormat("OGG", "VORBIS"), "a.wav", {}, SampleFormat("WAV", "FLOAT")),
         (SampleFormat("MP3", "MPEG_LAYER_III"), "a.caf", {}, SampleFormat("CAF", "FLOAT")),
         (SampleFormat("WAV", "ULAW"), "a.WAV", {}, SampleFormat("WAV", "FLOAT")),
-        (SampleFormat("WAV", "PCM_16"), "a.wav", {"float32": True}, SampleFormat("WAV", "FLOAT")),
+        (SampleFormat("WAV", "PCM_16"), "a.wav", {"depth": Depth.FLOAT32}, SampleFormat("WAV", "FLOAT")),
         (SampleFormat("FLAC", "PCM_24"), "a.wav", {}, SampleFormat("WAV", "PCM_24")),
         (SampleFormat("FLAC", "PCM_S8"), "a.wav", {}, SampleFormat("WAV", "PCM_U8")),
         (SampleFormat("WAV", "PCM_U8"), "a.flac", {}, SampleFormat("FLAC", "PCM_S8")),

@@ -1,6 +1,7 @@
 """`recomposer evaluate` and `recomposer scenes` from the command line."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import soundfile as sf
 from recomposer_studio.cli.main import main
 from recomposer_studio.cli.reading import ReadingBar, say
 from recomposer_studio.evaluation.studies import STUDIES
-from tests.training.tiny_library import noise, save, write_library
+from tests.training.tiny_library import COLUMNS, noise, save, write_library, write_table
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +47,107 @@ def test_the_help_names_every_study(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"{study.name}, " in shown for study in STUDIES)
 
 
-def test_bad_data_is_one_line_and_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "manifest.csv").write_text("path,kind\nx.wav,event\n", encoding="utf-8")
+def without_source(rows: list[dict[str, str]], folder: Path) -> str:
+    write_table(folder, rows, tuple(name for name in COLUMNS if name != "source_id"))
+    return "the column 'source_id' is missing"
+
+
+def without_rows(rows: list[dict[str, str]], folder: Path) -> str:
+    write_table(folder, [])
+    return "no usable event file is left"
+
+
+def not_text(rows: list[dict[str, str]], folder: Path) -> str:
+    (folder / "manifest.csv").write_bytes(bytes(range(256)))
+    return "(it is not text in UTF-8)"
+
+
+def without_table(rows: list[dict[str, str]], folder: Path) -> str:
+    (folder / "manifest.csv").unlink()
+    return "neither manifest.csv nor dev.csv nor a .tsv"
+
+
+def source_in_two_splits(rows: list[dict[str, str]], folder: Path) -> str:
+    rows[0]["source_id"] = next(r["source_id"] for r in rows if r["split"] == "test")
+    write_table(folder, rows)
+    return "lies in both train and test"
+
+
+def spoiled(rows: list[dict[str, str]], folder: Path, kind: str) -> list[Path]:
+    return [folder / r["path"] for r in rows if r["split"] == "valid" and r["kind"] == kind]
+
+
+def unreadable_events(rows: list[dict[str, str]], folder: Path) -> str:
+    for path in spoiled(rows, folder, "event"):
+        path.write_bytes(b"no sound")
+    return "holds no usable event (8 unreadable)"
+
+
+def silent_backgrounds(rows: list[dict[str, str]], folder: Path) -> str:
+    for path in spoiled(rows, folder, "background"):
+        save(path, np.zeros(4 * 32000))
+    return "holds no usable background (4 silent)"
+
+
+def clipped_events(rows: list[dict[str, str]], folder: Path) -> str:
+    for path in spoiled(rows, folder, "event"):
+        save(path, np.sign(noise(0.5, 1)))
+    return "holds no usable event (8 clipped)"
+
+
+def absent_events(rows: list[dict[str, str]], folder: Path) -> str:
+    for r in rows:
+        if r["kind"] == "event":
+            (folder / r["path"]).unlink()
+    return "no usable event file is left (24 file missing)"
+
+
+def one_class_and_a_broken_file(rows: list[dict[str, str]], folder: Path) -> str:
+    bells = [r for r in rows if r["kind"] == "background" or r["audioset_class"] == "Bell"]
+    write_table(folder, bells)
+    spoiled(bells, folder, "event")[0].write_bytes(b"no sound")
+    return (
+        "it lacks two events of different classes and sources, one covering half of the other (left out: 1 unreadable)"
+    )
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        without_source,
+        without_rows,
+        without_table,
+        not_text,
+        source_in_two_splits,
+        unreadable_events,
+        silent_backgrounds,
+        clipped_events,
+        absent_events,
+        one_class_and_a_broken_file,
+    ],
+)
+def test_bad_data_is_one_line_and_status_2(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    spoil: Callable[[list[dict[str, str]], Path], str],
+) -> None:
+    words = spoil(write_library(tmp_path, events_per_class=2), tmp_path)
+    more = ("--classes", "all", "--editor", "copy", "--only", "--no-examples", "--duration", "3")
+    for command, options in (("evaluate", more), ("scenes", ("--duration", "3"))):
+        assert main([command, "--data", str(tmp_path), "--out", str(tmp_path / "out"), *options]) == 2
+        # `scenes` lists what it left out before it finds that the rest is too little.
+        *before, last = capsys.readouterr().err.strip().splitlines()
+        assert words in last
+        assert not before or (command == "scenes" and before[0].startswith("left out of"))
+
+
+def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("evaluate", "scenes"):
-        assert main([command, "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
-        shown = capsys.readouterr().err.strip()
-        assert "column" in shown
-        assert "\n" not in shown
+        assert main([command, "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")]) == 2
+        assert capsys.readouterr().err.strip() == (
+            f"recomposer: {tmp_path / 'nowhere'}: no such file or folder; name a table of recordings, or the folder that "
+            "holds it."
+        )
     assert not (tmp_path / "out").exists()
 
 

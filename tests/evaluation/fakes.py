@@ -9,6 +9,9 @@ from recomposer_studio.editing.generator import MaskRequest, SoundRequest
 from recomposer_studio.evaluation.cases import Case, Sampler
 from recomposer_studio.evaluation.editors import Task
 from recomposer_studio.roll.event import Action
+from recomposer_studio.roll.labels import LabelTable
+from recomposer_studio.tagging.front_end import Patches
+from recomposer_studio.tagging.tagger import Tags
 from recomposer_studio.training.cache import AudioCache
 from recomposer_studio.training.scene_spec import Kind
 from recomposer_studio.training.scenes import render_scene
@@ -19,6 +22,7 @@ class SpectrumScorer:
     """Takes the spectrum of a patch for class scores."""
 
     name: str = "spectrum"
+    classes: tuple[str, ...] = LabelTable.load().classes
     patches_scored: int = 0
 
     def scores(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -35,11 +39,24 @@ class SingleClassScorer:
 
     def __init__(self, number: int, level: float) -> None:
         self.number, self.level = number, level
+        self.classes = LabelTable.load().classes
 
     def scores(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         out = np.full((len(patches), 521), 0.1, np.float32)
         out[:, self.number] = np.where(np.sqrt(np.mean(patches**2, axis=1)) > self.level, 1.0, 0.0)
         return out
+
+
+class BandTagger:
+    """A tagger of seven classes: each scores the mean of a few bands."""
+
+    name = "bands"
+    digest = "ab" * 32
+    classes = ("Bell", "Bark", "Door", "Beep, bleep", "Wind", "Rain", "Sea")
+
+    def tag(self, patches: Patches) -> Tags:
+        bands = patches.reshape(len(patches), 96, 8, 8).mean(axis=(1, 3))[:, :7]
+        return Tags((1 / (1 + np.exp(-bands))).astype(np.float32), np.zeros((len(patches), 2), np.float32))
 
 
 class PassingCodec:

@@ -1,9 +1,11 @@
 """A whole evaluation on a small made-up collection."""
 
 import json
+import os
 import re
 import shlex
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,11 @@ import soundfile as sf
 
 from recomposer_studio.cli.parser import build_parser
 from recomposer_studio.errors import InputError
+from recomposer_studio.evaluation import evaluate as evaluation
+from recomposer_studio.evaluation import scorers
 from recomposer_studio.evaluation.evaluate import Evaluation, command_of, evaluate
 from recomposer_studio.evaluation.report import Report
+from tests.evaluation.fakes import BandTagger
 from tests.model.tiny import write_tiny
 from tests.training.tiny_library import save, write_library
 
@@ -235,6 +240,7 @@ def test_what_lies_in_the_way_is_named(request_: Evaluation, tmp_path: Path, nam
     ("change", "words"),
     [
         ({"scenes": 0}, "at least one"),
+        ({"jobs": 0}, "--jobs"),
         ({"seed": -1}, "seed -1"),
         ({"duration_s": 0.0}, "0 s"),
         ({"duration_s": float("nan")}, "nan s"),
@@ -260,3 +266,48 @@ def test_a_folder_that_is_a_file_is_named(request_: Evaluation, tmp_path: Path) 
     (tmp_path / "out").write_text("in the way", encoding="utf-8")
     with pytest.raises(InputError, match="out"):
         evaluate(replace(request_, out=tmp_path / "out"))
+
+
+def test_any_number_of_processes_measures_the_same(request_: Evaluation, finished: Report, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    request = replace(request_, out=tmp_path, examples=False, jobs=2)
+    report = evaluate(request, lambda done, total, what: seen.append((done, total)))
+    assert report.checks == finished.checks
+    assert [step for step, _ in seen] == [*range(1, seen[-1][1] + 1), seen[-1][1]]
+    for mine, other in zip(report.tables["anchors"], finished.tables["anchors"], strict=True):
+        assert mine == other or mine.title == "Seconds per edit"
+
+
+def test_a_process_that_dies_is_one_sentence(
+    request_: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "bench_for", partial(os._exit, 3))
+    request = replace(request_, out=tmp_path, examples=False, jobs=2)
+    with pytest.raises(InputError, match="ended before its time; run the command again") as caught:
+        evaluate(request)
+    assert "\n" not in str(caught.value)
+
+
+def test_tables_name_the_classifier_and_figures_of_two_never_mix(
+    request_: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = replace(request_, out=tmp_path, examples=False, editors=("copy",), studies=("decoy",))
+    said: list[str] = []
+    found = []
+    for tagger in (BandTagger(), OtherBands()):
+        monkeypatch.setattr(scorers, "load_builtin", lambda *_, tagger=tagger: tagger)
+        totals: list[int] = []
+        found.append(evaluate(request, lambda done, total, what, totals=totals: totals.append(total), said.append))  # type: ignore[misc]
+        # Nothing that the first classifier has heard is taken for the second one's.
+        assert totals[-1] == 6
+    names = [report.scorer for report in found]
+    assert names[0] != names[1]
+    for report, name in zip(found, names, strict=True):
+        (table,) = report.tables["decoy"]
+        assert f"Classifier: {name}." in table.note
+        assert "KLD ratio" in table.columns
+        assert any(str(name) in sentence for sentence in said)
+
+
+class OtherBands(BandTagger):
+    digest = "cd" * 32

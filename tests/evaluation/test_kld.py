@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from recomposer_studio.errors import InputError
+from recomposer_studio.evaluation import scorers
 from recomposer_studio.evaluation.kld import Kld, KldReference, divergence
-from recomposer_studio.evaluation.yamnet import InstalledYamnet, LiteRtYamnet, scorer_for
+from recomposer_studio.evaluation.scorers import LiteRtYamnet, TaggerScorer, scorer_for
 from recomposer_studio.tagging.installation import install, yamnet_folder
+from tests.evaluation.fakes import BandTagger
 
 
 class ToyScorer:
@@ -18,15 +20,17 @@ class ToyScorer:
 
     name = "toy"
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int = 521) -> None:
+        self.classes = tuple(f"class {number}" for number in range(classes))
         self.asked = 0
 
     def scores(self, patches: np.ndarray) -> np.ndarray:
         self.asked += len(patches)
         assert patches.dtype == np.float32
         energy = np.abs(np.fft.rfft(patches, axis=1))[:, 1:].reshape(len(patches), -1, 100).mean(axis=2)
-        out = np.zeros((len(patches), 521), np.float32)
-        out[:, : energy.shape[1]] = energy / (1 + energy)
+        out = np.zeros((len(patches), len(self.classes)), np.float32)
+        used = min(energy.shape[1], out.shape[1])
+        out[:, :used] = (energy / (1 + energy))[:, :used]
         return out
 
 
@@ -121,7 +125,7 @@ def test_the_installed_yamnet_is_taken_and_scores_alike(
     assert scorer_for(None) is None
     install(str(shared / "models" / "yamnet.tflite"), yamnet_folder(), lambda *_: None)
     scorer = scorer_for(None)
-    assert isinstance(scorer, InstalledYamnet)
+    assert isinstance(scorer, TaggerScorer)
     patches = np.random.default_rng(3).uniform(-0.3, 0.3, (3, 15600)).astype(np.float32)
     patches[1] *= np.sin(np.arange(15600) * 0.2)
     patches[2] = 0.0
@@ -130,6 +134,19 @@ def test_the_installed_yamnet_is_taken_and_scores_alike(
     assert np.array_equal(scorer.scores(patches).argmax(axis=1), yamnet.scores(patches).argmax(axis=1))
     assert isinstance(scorer_for(shared / "models" / "yamnet.tflite"), LiteRtYamnet)
     assert scorer.name != yamnet.name
+
+
+def test_the_built_in_tagger_is_taken_where_there_is_no_yamnet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scorers, "load_builtin", lambda *_: BandTagger())
+    scorer = scorer_for(None)
+    assert isinstance(scorer, TaggerScorer)
+    assert scorer.name == "bands (ONNX Runtime, sha256 abababababababab)"
+    assert scorer.classes == BandTagger.classes
+    desired, estimate, box = scene()
+    held = KldReference(desired, scorer)
+    assert held.desired_scores.shape == (51, 7)
+    assert held.distance(desired, box) == Kld(0.0, 0.0)
+    assert held.distance(estimate, box).target > 1e-4
 
 
 def test_yamnet_knows_silence_and_a_sine(yamnet: LiteRtYamnet) -> None:

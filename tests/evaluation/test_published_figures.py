@@ -1,5 +1,6 @@
 """The figures printed in the documents are those that were measured."""
 
+import importlib.util
 import json
 import re
 from pathlib import Path
@@ -7,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from recomposer_studio.errors import InputError
 from recomposer_studio.evaluation.bootstrap import Interval
+from recomposer_studio.evaluation.evaluate import Evaluation, evaluate
 from recomposer_studio.evaluation.studies import STUDIES
 from recomposer_studio.evaluation.tables import Cell, Table
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "evaluation"
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "docs" / "evaluation"
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +38,10 @@ def cell(value: Any) -> Cell:
 
 def test_every_printed_row_is_a_measured_one(figures: dict[str, Any], text: str) -> None:
     assert set(figures["studies"]) == {study.name for study in STUDIES}
+    assert_printed(figures, text)
+
+
+def assert_printed(figures: dict[str, Any], text: str) -> None:
     printed = text[text.index("## Study: anchors") :]
     lines = [line for line in printed.splitlines() if line.startswith("| ")]
     measured = []
@@ -56,6 +64,32 @@ def test_the_sentences_speak_of_measured_figures(figures: dict[str, Any], text: 
     assert f"{sum(edited.values()):,} distinct takes" in prose
     assert ", ".join(f"{name} {count}" for name, count in edited.items()) in prose
     assert all(re.search(rf"holds: {name}: .*\b{count} takes", text) for name, count in takes.items())
+
+
+def test_the_command_puts_a_report_into_the_page(tiny_folder: Path, tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("anchors_command", ROOT / "benchmarks" / "anchors.py")
+    assert spec is not None
+    assert spec.loader is not None
+    command = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(command)
+    out, page = tmp_path / "out", tmp_path / "anchors.md"
+    request = Evaluation(tiny_folder, out, scenes=2, editors=("repair",), only=True, classes="all", duration_s=3.0)
+    page.write_text("# Anchors\n\nBy hand.\n\n## Method\n\nOld.\n", encoding="utf-8")
+    report = evaluate(request)
+    command.publish(report, out, page)
+    text, figures = page.read_text(encoding="utf-8"), json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+    assert text.startswith("# Anchors\n\nBy hand.\n\n## Method\n")
+    assert "Old." not in text
+    assert_printed(figures, text)
+    # Plain and overlap scenes; repair leaves Insert alone.
+    assert figures["takes"] == {"input": 12, "repair": 8}
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert "anchors/histogram-plain-delete-msd.png" in links
+    assert "anchors/repair-delete-worst.png" in links
+    assert all((tmp_path / link).is_file() for link in links)
+    page.write_text("# Anchors\n", encoding="utf-8")
+    with pytest.raises(InputError, match="Method"):
+        command.publish(report, out, page)
 
 
 def _numbers(value: Any) -> list[float]:

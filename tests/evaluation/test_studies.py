@@ -9,7 +9,7 @@ from recomposer_studio.evaluation.anchors import InputEditor, OracleEditor
 from recomposer_studio.evaluation.cases import Case, Sampler
 from recomposer_studio.evaluation.editors import Editor, EngineEditor, IdentityEditor
 from recomposer_studio.evaluation.results import Results
-from recomposer_studio.evaluation.runner import run_cases
+from recomposer_studio.evaluation.runner import Bench, run_cases
 from recomposer_studio.evaluation.studies import STUDIES, Study
 from recomposer_studio.evaluation.tables import Figures, Table
 from recomposer_studio.roll.event import Action
@@ -34,8 +34,8 @@ def answered(cache: AudioCache, study: Study, folder: Path, kld: bool = True) ->
     scorer = SpectrumScorer() if kld else None
     results = Results(folder / "results.jsonl", scorer.name if scorer else None)
     cases = drawn(cache, study.name)
-    run_cases(cache, [(case, editor) for case in cases for editor in editors], scorer, results)
-    return study.tables(cases, Figures(results, editors, editors[0], kld))
+    run_cases(Bench(cache, editors, scorer), [(case, editor) for case in cases for editor in editors], results)
+    return study.tables(cases, Figures(results, editors, editors[0], "toy" if kld else None))
 
 
 def column(table: Table, name: str) -> list[object]:
@@ -157,8 +157,8 @@ def test_questions_that_only_the_input_answers_are_left_out_of_tables(tiny_cache
     cases = [case for case in drawn(tiny_cache, "ablation") if case.group[:2] == ("plain", "delete")]
     editors = (InputEditor(), EngineEditor())
     results = Results(tmp_path / "results.jsonl")
-    run_cases(tiny_cache, [(case, editor) for case in cases for editor in editors], None, results)
-    (table,) = BY_NAME["ablation"].tables(cases, Figures(results, editors, editors[0], kld=False))
+    run_cases(Bench(tiny_cache, editors, None), [(case, editor) for case in cases for editor in editors], results)
+    (table,) = BY_NAME["ablation"].tables(cases, Figures(results, editors, editors[0], None))
     assert [row[2:4] for row in table.rows] == [
         ("all told", "input"),
         ("all told", "repair"),

@@ -29,11 +29,12 @@ ARROWS = {
     "tagging": PROJECT,
     "codec": PROJECT,
     "model": LOWER | {"codec"},
-    "worker": LOWER | {"model"},
-    "training": MODELS,
+    "worker": LOWER | {"model", "tagging"},
+    "training": MODELS | {"tagging"},
     "evaluation": MODELS | {"training", "tagging"},
-    "cli": MODELS | {"training", "evaluation", "tagging"},
-    "studio": MODELS | {"worker", "tagging"},
+    "cli": MODELS | {"training", "evaluation", "tagging", "diagnosis"},
+    "diagnosis": PROJECT | {"model", "tagging"},
+    "studio": MODELS | {"worker", "tagging", "diagnosis"},
 }
 QT = {"PySide6", "shiboken6", "pyqtgraph", "qtpy"}
 WITHOUT_TORCH = {"errors", "data", "roll", "audio", "project", "editing", "tagging", "worker", "studio"}

@@ -65,6 +65,8 @@ def window(qtbot, tmp_path: Path, output: HandOutput) -> Iterator[Window]:
     window = Window(SettingsFile(tmp_path / "settings.json"), output.open)
     # No test waits for a model that happens to be installed.
     window.generating.find_checkpoint = lambda: None
+    # The hand's output is there at once; a busy machine must not let the window go on without it.
+    window.listening.player.patience_s = 30.0
     window.resize(1400, 850)
     window.show()
     qtbot.waitExposed(window)

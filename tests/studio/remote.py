@@ -26,7 +26,7 @@ class Remote(KnownGenerator):
 
 
 def start(window, remote, wait: threading.Event | None = None) -> None:
-    def begin(checkpoint, cancelled):
+    def begin(wish, cancelled):
         while wait is not None and not wait.is_set():
             time.sleep(0.005)
         return remote

@@ -1,4 +1,5 @@
 import pytest
+from PySide6.QtCore import Qt
 
 from recomposer_studio.studio.views.class_field import MOST, ClassField, proposals, taken_for
 
@@ -39,3 +40,31 @@ def test_typing_opens_the_list_and_a_synonym_shows_its_class(qtbot):
     shown = [model.index(row, 0).data() for row in range(model.rowCount())]
     assert any("\u2192" in line and "Bark" in line for line in shown)
     field.completer().popup().hide()
+
+
+def test_an_empty_field_offers_what_was_used_last_and_then_what_the_model_knows(qtbot):
+    assert [name for name, _ in proposals("", ("Bell",), frozenset({"Siren", "Dog", "Bell"}))] == [
+        "Bell",
+        "Dog",
+        "Siren",
+    ]
+    field = ClassField()
+    qtbot.addWidget(field)
+    field.recent, field.trained = ("Bell",), frozenset({"Dog"})
+    field.show()
+    field.setText("Rain")
+    field.selectAll()
+    qtbot.keyClick(field, Qt.Key.Key_Down)
+    model = field.completer().model()
+    shown = [model.index(row, 0).data() for row in range(model.rowCount())]
+    assert len(shown) == 2 and shown[0].startswith("Bell") and shown[1].startswith("Dog")
+    assert field.text() == "Rain"
+    field.completer().popup().hide()
+
+
+def test_a_class_of_the_model_goes_before_others_that_fit_as_well():
+    assert proposals("sno", (), frozenset())[0][1] == "Snort"
+    assert proposals("sno", (), frozenset({"Snoring"}))[0][1] == "Snoring"
+    assert proposals("sno", ("Snort",), frozenset({"Snoring"}))[0][1] == "Snort"
+    # Words of one's own come back too.
+    assert proposals("gran", ("grandfather clock next door",), frozenset())[0][0] == "grandfather clock next door"

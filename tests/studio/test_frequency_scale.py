@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recomposer_studio.studio.scale import LOWEST_LOG_HZ, FrequencyScale, ScaleKind
+from recomposer_studio.studio.scale import LEAST_PART, LOWEST_LOG_HZ, FrequencyScale, ScaleKind
 from recomposer_studio.studio.time_view import TimeView
 
 KINDS = list(ScaleKind)
@@ -56,3 +56,28 @@ def test_revealing_moves_no_further_than_needed():
     assert view.start_s < 25.0 and 26.0 < view.end_s < 27.0
     view.reveal(5.0, 40.0)
     assert view.start_s < 5.0 and view.end_s > 40.0
+
+
+@given(st.sampled_from(KINDS), st.floats(0.2, 30), st.floats(0, 1), st.lists(st.floats(-2, 2), max_size=3))
+def test_zooming_in_frequency_keeps_what_is_under_the_pointer_and_never_leaves_the_range(kind, factor, around, turns):
+    scale = FrequencyScale(kind, 22_050.0)
+    zoomed = scale.zoomed(factor, around)
+    assert float(zoomed.hz(around)) == pytest.approx(float(scale.hz(around)), rel=1e-6, abs=1e-6)
+    for turn in turns:
+        zoomed = zoomed.scrolled(turn)
+        assert 0.0 <= zoomed.low < zoomed.high <= 1.0
+        assert zoomed.part == pytest.approx(max(1 / factor, LEAST_PART) if factor > 1 else 1.0)
+    top = zoomed.reach[1]
+    assert float(zoomed.hz(top)) == pytest.approx(22_050.0)
+    assert zoomed.zoomed(1e-3, 0.5) == scale
+
+
+@given(st.sampled_from(KINDS), st.floats(1, 40), st.floats(0, 1))
+def test_labels_of_a_part_lie_inside_and_apart(kind, factor, around):
+    scale = FrequencyScale(kind, 24_000.0).zoomed(factor, around)
+    ticks = scale.ticks(300, 24)
+    ys = [scale.y(hz, 300) for hz, _ in ticks]
+    assert len(ys) >= 2
+    assert min(-np.diff(ys)) >= 24 - 1e-9
+    assert min(ys) >= -1e-6 and max(ys) <= 300 + 1e-6
+    assert len({label for _, label in ticks}) == len(ticks)

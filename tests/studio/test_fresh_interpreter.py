@@ -16,10 +16,10 @@ JOB = """
 import sys, time
 from PySide6.QtWidgets import QApplication
 from recomposer_studio.studio.settings import SettingsFile
-from recomposer_studio.studio.player import SilentOutput
+from recomposer_studio.studio.output import NO_DEVICE, SilentOutput
 from recomposer_studio.studio.window import Window
 app = QApplication([])
-window = Window(open_output=lambda rate: (SilentOutput(rate), "no-device"))
+window = Window(open_output=lambda wanted: (SilentOutput(wanted.rate_hz), NO_DEVICE))
 window.generating.find_checkpoint = lambda: None
 window.show()
 window.open_demo()
@@ -28,6 +28,17 @@ ends = time.monotonic() + 60
 while window.generating.running and time.monotonic() < ends:
     app.processEvents()
 assert len(window.document.takes) == 1
+window.actions_["select_all"].trigger()
+window.actions_["earlier"].trigger()
+window.inspector._spins["low_hz"].setValue(100.0)
+window.actions_["palette"].trigger()
+window.imaging.set_analysis(1024, 0.02)
+window.timeline.zoom_frequency(3.0)
+window.actions_["export"].trigger()
+window.actions_["detect"].trigger()
+ends = time.monotonic() + 60
+while window.detecting.running and time.monotonic() < ends:
+    app.processEvents()
 window.listening.toggle()
 app.processEvents()
 window.shut_down()
@@ -35,8 +46,13 @@ print("loaded", *sorted({"torch", "onnxruntime", "tensorflow"} & set(sys.modules
 """
 
 
-def test_window_edit_and_preview_load_no_torch(tmp_path):
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "RECOMPOSER_SETTINGS": str(tmp_path / "s.json")}
+def test_window_edit_preview_and_detection_load_no_torch(tmp_path):
+    environment = {
+        **os.environ,
+        "QT_QPA_PLATFORM": "offscreen",
+        "RECOMPOSER_SETTINGS": str(tmp_path / "s.json"),
+        "RECOMPOSER_LOGS": str(tmp_path / "log"),
+    }
     answer = subprocess.run(
         [sys.executable, "-c", JOB], cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=120
     )
@@ -82,6 +98,7 @@ def test_the_arguments_open_what_they_name(recording, tmp_path, arguments, words
         **os.environ,
         "QT_QPA_PLATFORM": "offscreen",
         "RECOMPOSER_SETTINGS": str(tmp_path / "s.json"),
+        "RECOMPOSER_LOGS": str(tmp_path / "log"),
         "PYTHONPATH": str(ROOT),
     }
     command = [sys.executable, "-c", OPENS, *arguments]

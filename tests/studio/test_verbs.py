@@ -78,3 +78,71 @@ def test_pasted_events_keep_their_distances():
     after, made = verbs.paste(EventRoll(), source, 3.0, 20.0)
     assert [(e.start_s, e.end_s) for e in after.events] == [(3.0, 4.0), (6.0, 7.0)]
     assert len(made) == 2
+
+
+@given(st.text("lrtb", max_size=4), st.floats(-20, 20), st.floats(-2, 2))
+def test_resized_boxes_stay_boxes_inside_the_recording(sides, by_s, by_share):
+    before = roll(event("a", "delete", 1.0, 2.5, low_hz=200.0, high_hz=900.0), event("b", "keep", 4.0, 5.0))
+    after = verbs.resize(before, ("a", "b"), sides, by_s, by_share, SCALE, 10.0)
+    for was, now in zip(before.events, after.events, strict=True):
+        assert 0.0 <= now.start_s < now.end_s <= 10.0
+        assert ("l" in sides) or now.start_s == was.start_s
+        assert ("r" in sides) or now.end_s == was.end_s
+        assert (now.low_hz or 0.0) < (now.high_hz or 8_000.0)
+        assert ("t" in sides) or now.high_hz == was.high_hz
+        assert ("b" in sides) or now.low_hz == was.low_hz
+
+
+def test_a_limit_at_the_end_of_the_range_is_none_also_in_a_part_of_it():
+    part = SCALE.zoomed(4, 0.5)
+    before = roll(event("a", "delete", 1.0, 2.5, low_hz=1_000.0, high_hz=2_000.0))
+    after = verbs.resize(before, ("a",), "tb", 0.0, 5.0, part, 10.0).events[0]
+    assert after.high_hz is None and after.low_hz == pytest.approx(8_000.0 - verbs.LOWEST_HZ)
+    after = verbs.resize(before, ("a",), "tb", 0.0, -5.0, part, 10.0).events[0]
+    assert after.low_hz is None
+    moved = verbs.move(before, ("a",), 0.0, 50.0, part, 10.0).events[0]
+    assert moved.high_hz == pytest.approx(8_000.0)
+
+
+ROWS = roll(
+    event("a", "delete", 1, 2, row="one"),
+    event("b", "delete", 3, 4, row="one"),
+    event("c", "delete", 1, 2, row="two"),
+    event("d", "delete", 1, 2, row="three"),
+)
+
+
+def rows(after: EventRoll) -> dict[str, list[str]]:
+    return {row: [e.id for e in events] for row, events in after.rows().items()}
+
+
+def test_boxes_go_to_other_rows_and_the_rows_keep_their_order():
+    assert rows(verbs.to_lane(ROWS, ("b",), 2)) == {"one": ["a"], "two": ["c"], "three": ["b", "d"]}
+    assert rows(verbs.to_lane(ROWS, ("d",), -1)) == {"one": ["a", "b"], "two": ["c", "d"]}
+    assert rows(verbs.to_lane(ROWS, ("c", "d"), -9)) == {"one": ["a", "b", "c"], "two": ["d"]}
+    assert list(rows(verbs.to_lane(ROWS, ("b",), 3))) == ["one", "two", "three", "Dog"]
+    # A box that is alone in the last row has nowhere to go.
+    assert verbs.to_lane(ROWS, ("d",), 1) == ROWS
+    assert verbs.to_lane(ROWS, (), 1) == ROWS
+
+
+@given(st.sampled_from(["one", "two", "three"]), st.integers(-1, 4))
+def test_a_row_is_put_where_it_was_wanted(row, place):
+    after = verbs.place_row(ROWS, row, place)
+    assert list(after.rows()).index(row) == min(max(place, 0), 2)
+    assert [r for r in after.rows() if r != row] == [r for r in ROWS.rows() if r != row]
+    assert set(after.events) == set(ROWS.events)
+
+
+def test_a_row_is_renamed_unless_the_name_is_taken():
+    assert rows(verbs.rename_row(ROWS, "one", " uno ")) == {"uno": ["a", "b"], "two": ["c"], "three": ["d"]}
+    assert verbs.rename_row(ROWS, "one", "one") == ROWS
+    with pytest.raises(InputError, match="already a row two"):
+        verbs.rename_row(ROWS, "one", "two")
+
+
+def test_many_boxes_change_in_one_pass():
+    many = EventRoll(tuple(event(f"e{k}", "delete", k, k + 1) for k in range(2_000)))
+    chosen = tuple(e.id for e in many.events)
+    assert {e.action for e in verbs.change(many, chosen, action=Action.KEEP).events} == {Action.KEEP}
+    assert len(verbs.move(many, chosen, 0.5, 0.0, SCALE, 3_000.0).events) == 2_000

@@ -3,7 +3,7 @@ import threading
 import numpy as np
 from PySide6.QtCore import Qt
 
-from recomposer_studio.studio.player import SilentOutput
+from recomposer_studio.studio.output import NO_PORTAUDIO, SilentOutput
 from recomposer_studio.studio.views.export_dialog import ExportDialog
 from recomposer_studio.worker.lost import WorkerLost
 from tests.editing.scenes import event, noise, roll, write
@@ -56,7 +56,7 @@ def test_a_lost_model_is_told_and_the_preview_stays(qtbot, rolled):
     qtbot.keyClick(rolled, "g")
     qtbot.waitUntil(lambda: not rolled.generating.running, timeout=20_000)
     assert "ran out of memory" in rolled.messages.text
-    assert "preview by spectral repair stays" in rolled.messages.text
+    assert "take by spectral repair stays" in rolled.messages.text
     assert not rolled.document.takes[0].preview
 
 
@@ -107,10 +107,10 @@ def test_an_export_that_cannot_be_written_says_why(qtbot, rolled, recording):
 
 
 def test_without_a_device_the_playhead_moves_and_it_is_said_once(qtbot, window, recording):
-    window.listening.player._open_output = lambda rate: (SilentOutput(rate), "no-portaudio")
+    window.listening.player._open_output = lambda wanted: (SilentOutput(wanted.rate_hz), NO_PORTAUDIO)
     window.open(recording)
     told = []
-    window.listening.silent.connect(told.append)
+    window.listening.told.connect(told.append)
     window.listening.toggle()
     qtbot.waitUntil(lambda: window.timeline.spectrogram.playhead_s > 0.05)
     window.listening.toggle()

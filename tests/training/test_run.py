@@ -54,6 +54,13 @@ def test_a_budget_ends_a_run(tmp_path: Path) -> None:
     assert _run(_net(), tmp_path).going
 
 
+def test_a_pause_ends_a_part_before_the_budget(tmp_path: Path) -> None:
+    net = _net()
+    run = Run(net, _optimisers(net), tmp_path / "run", max_minutes=10.0, resume=False, average=0.9, pause_minutes=0.0)
+    assert not run.going
+    assert run.spent_s < 600.0
+
+
 def test_the_loss_is_told_as_a_mean_and_begins_anew(tmp_path: Path) -> None:
     net = _net()
     run = _run(net, tmp_path)

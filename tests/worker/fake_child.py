@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from recomposer_studio.editing.generator import MaskRequest, SoundRequest
 from recomposer_studio.errors import Cancelled, InputError
 from recomposer_studio.roll.event import Action
-from recomposer_studio.worker import child, frames
+from recomposer_studio.worker import child, frames, serving
 from recomposer_studio.worker.frames import Frame
 from recomposer_studio.worker.messages import Kind, greeting
 
@@ -117,7 +117,7 @@ def main() -> None:
     """Plays the part that the second argument names."""
     folder, part = Path(sys.argv[1]), sys.argv[2]
     # The tests wait for what it reports.
-    child.BEAT_S = 0.05
+    serving.BEAT_S = 0.05
     match part:
         case "cpu" | "cuda":
             digest = folder / "digest"

@@ -198,7 +198,7 @@ def test_a_slow_start_is_waited_for_within_limits() -> None:
     with _start("slow start") as generator:
         assert generator.name == "fake"
     with pytest.raises(WorkerLost, match=r"did not start within 0\.3 s; try again, or use spectral repair or the CPU"):
-        RemoteGenerator.start("", "no start", start_timeout_s=0.3, command=_FAKE)
+        RemoteGenerator.start("", "no start", patience=Patience(start_s=0.3), command=_FAKE)
 
 
 def test_a_start_can_be_cancelled() -> None:

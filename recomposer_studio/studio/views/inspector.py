@@ -1,4 +1,4 @@
-"""The fields of the event in focus."""
+"""The fields of the selected events: of one, or of several at once."""
 
 from dataclasses import fields
 
@@ -6,7 +6,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
-    QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -21,11 +20,14 @@ from recomposer_studio.roll.event import Action, Event
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.studio import verbs
 from recomposer_studio.studio.document import Document
+from recomposer_studio.studio.plain import as_plain
 from recomposer_studio.studio.theme import ACTION_SIGNS
 from recomposer_studio.studio.views.class_field import ClassField
+from recomposer_studio.studio.views.mixed import MixedSpin
 from recomposer_studio.studio.views.table import action_words
 
 _FIELDS = {field.name for field in fields(Event)}
+_LEVELLED = (Action.INSERT, Action.ENHANCE)
 
 
 class Inspector(QWidget):
@@ -60,14 +62,21 @@ class Inspector(QWidget):
         page = QWidget()
         outer = QVBoxLayout(page)
         outer.setContentsMargins(10, 8, 10, 8)
+        self._several = QLabel()
+        self._several.setTextFormat(Qt.TextFormat.PlainText)
+        self._several.setAccessibleName(self.tr("How many boxes are selected"))
+        self._several.setWordWrap(True)
+        outer.addWidget(self._several)
         self._buttons: dict[Action, QPushButton] = {}
-        group = QButtonGroup(self)
+        group = self._group = QButtonGroup(self)
         row = QHBoxLayout()
         row.setSpacing(3)
         letters = {Action.INSERT: "I", Action.DELETE: "X", Action.ENHANCE: "E", Action.KEEP: "K"}
         for action, words in action_words(self).items():
             button = QPushButton(f"{ACTION_SIGNS[action]} {words}")
             button.setCheckable(True)
+            # The style would have every button as wide as the widest word there may be.
+            button.setMinimumWidth(button.fontMetrics().horizontalAdvance(button.text()) + 14)
             button.setToolTip(self.tr("{0} (key {1})").format(words, letters[action]))
             button.setAccessibleName(self.tr("Action {0}").format(words))
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -83,10 +92,11 @@ class Inspector(QWidget):
         self.class_field.done.connect(self._class_done)
         form.addRow(self.tr("&Class"), self.class_field)
         self._taken = QLabel()
+        self._taken.setTextFormat(Qt.TextFormat.PlainText)
         self._taken.setWordWrap(True)
         self._taken.setAccessibleName(self.tr("What the class is taken for"))
         form.addRow("", self._taken)
-        self._spins: dict[str, QDoubleSpinBox] = {}
+        self._spins: dict[str, MixedSpin] = {}
         form.addRow(self.tr("Time"), self._pair("start_s", self.tr("Start"), "end_s", self.tr("End"), 3, " s", 0.01))
         pair = self._pair("low_hz", self.tr("From frequency"), "high_hz", self.tr("To frequency"), 0, " Hz", 50)
         form.addRow(self.tr("Range"), pair)
@@ -117,15 +127,13 @@ class Inspector(QWidget):
         row.addWidget(self._spin(second, second_name, decimals, unit, step), 1)
         return holder
 
-    def _spin(self, name: str, words: str, decimals: int, unit: str, step: float) -> QDoubleSpinBox:
-        spin = QDoubleSpinBox()
+    def _spin(self, name: str, words: str, decimals: int, unit: str, step: float) -> MixedSpin:
+        spin = MixedSpin(unit)
         spin.setAccessibleName(words)
         spin.setToolTip(words)
         spin.setDecimals(decimals)
-        spin.setSuffix(unit)
         spin.setSingleStep(step)
-        spin.setKeyboardTracking(False)
-        spin.valueChanged.connect(lambda value, field=name: self._value_entered(field, value))
+        spin.entered.connect(lambda value, field=name: self._value_entered(field, value))
         self._spins[name] = spin
         return spin
 
@@ -138,34 +146,63 @@ class Inspector(QWidget):
         return next((event for event in self.document.roll.events if chosen and event.id == chosen[-1]), None)
 
     def refresh(self) -> None:
-        """Shows the event in focus."""
+        """Shows the selected events; where they differ it says so."""
         event = self.event_in_focus
         self._stack.setCurrentIndex(0 if event is None else 1)
         source = self.document.source
         if event is None or source is None:
             return
         self._filling = True
-        self._buttons[event.action].setChecked(True)
+        # The event in focus last: a step with the arrows starts from its values.
+        events = [other for other in self.document.selected_events if other is not event] + [event]
+        self._several.setVisible(len(events) > 1)
+        self._several.setText(self.tr("{0} boxes: a change counts for all of them.").format(len(events)))
+        actions = {other.action for other in events}
+        # An exclusive group would not let go of its last button.
+        self._group.setExclusive(False)
+        for action, button in self._buttons.items():
+            button.setChecked(actions == {action})
+        self._group.setExclusive(True)
+        self._show_class(events)
+        top_hz = source.rate_hz / 2
+        for name, high, instead in (
+            ("start_s", source.duration_s, 0.0),
+            ("end_s", source.duration_s, 0.0),
+            ("low_hz", top_hz, 0.0),
+            ("high_hz", top_hz, top_hz),
+        ):
+            values = [getattr(other, name) for other in events]
+            self._spins[name].setRange(0.0, high)
+            self._spins[name].show_values([instead if value is None else value for value in values])
+        levelled = [other for other in events if other.action in _LEVELLED]
+        self._level_row.setEnabled(bool(levelled))
+        self._by.setVisible(Action.ENHANCE in actions)
+        gains = {other.by_db is not None for other in events if other.action is Action.ENHANCE}
+        self._by.setTristate(len(gains) > 1)
+        mixed, whole = (
+            Qt.CheckState.PartiallyChecked,
+            Qt.CheckState.Checked if True in gains else Qt.CheckState.Unchecked,
+        )
+        self._by.setCheckState(mixed if len(gains) > 1 else whole)
+        self._level.show_values([e.level_db if e.by_db is None else e.by_db for e in levelled] or [event.level_db])
+        self._filling = False
+
+    def _show_class(self, events: list[Event]) -> None:
+        labels = list(dict.fromkeys(event.label for event in events))
         if not self.class_field.hasFocus() or not self.class_field.isModified():
-            self.class_field.setText(event.label)
-        match = LabelTable.load().match(event.label)
+            self.class_field.setText(labels[0] if len(labels) == 1 else "")
+        self.class_field.setPlaceholderText(
+            self.tr("dog bark, siren, rain ...") if len(labels) == 1 else self.tr("different classes")
+        )
+        if len(labels) > 1:
+            shown = ", ".join(labels[:4]) + (" ..." if len(labels) > 4 else "")
+            self._taken.setText(self.tr("{0} classes: {1}").format(len(labels), shown))
+            self._taken.setToolTip(as_plain(", ".join(labels[:50])))
+            return
+        match = LabelTable.load().match(labels[0])
         words = self.tr("Taken for {0}") if match.known else self.tr("No known class; the nearest is {0}")
         self._taken.setText(self.tr("A known class") if match.how == "exact" else words.format(match.class_name))
-        self._taken.setToolTip(match.sentence)
-        top_hz = source.rate_hz / 2
-        for name, low, high, value in (
-            ("start_s", 0.0, source.duration_s, event.start_s),
-            ("end_s", 0.0, source.duration_s, event.end_s),
-            ("low_hz", 0.0, top_hz, event.low_hz or 0.0),
-            ("high_hz", 0.0, top_hz, event.high_hz or top_hz),
-        ):
-            self._spins[name].setRange(low, high)
-            self._spins[name].setValue(value)
-        self._level_row.setEnabled(event.action in (Action.INSERT, Action.ENHANCE))
-        self._by.setVisible(event.action is Action.ENHANCE)
-        self._by.setChecked(event.by_db is not None)
-        self._level.setValue(event.level_db if event.by_db is None else event.by_db)
-        self._filling = False
+        self._taken.setToolTip(as_plain(match.sentence))
 
     def edit_class(self) -> None:
         """Puts the cursor into the class field."""
@@ -185,38 +222,43 @@ class Inspector(QWidget):
         self.class_field.setModified(False)
         if event is None or not label:
             self.refresh()
-        elif label != event.label:
+        elif any(other.label != label for other in self.document.selected_events):
             # The completer may put its proposal in right after: that is one step.
-            self._change(self.tr("Set class"), f"class {event.id}", label=label)
+            self._change(self.tr("Set class"), f"class {','.join(self.document.selected)}", label=label)
             self.labelled.emit(label)
 
     def _class_done(self) -> None:
         self._label_entered()
         self.class_done.emit()
 
-    def _by_clicked(self, checked: bool) -> None:
+    def _by_clicked(self) -> None:
         event = self.event_in_focus
         if event is not None:
-            self._change(self.tr("Set level"), "", by_db=self._level.value() if checked else None)
+            chosen = tuple(e.id for e in self.document.selected_events if e.action is Action.ENHANCE)
+            on = self._by.checkState() != Qt.CheckState.Unchecked
+            self._change(self.tr("Set level"), "", chosen, by_db=self._level.value() if on else None)
 
     def _value_entered(self, name: str, value: float) -> None:
         event, source = self.event_in_focus, self.document.source
         if self._filling or event is None or source is None:
             return
+        text, chosen = self.tr("Edit {0}").format(event.label), self.document.selected
+        merge = f"{name} {','.join(chosen)}"
+        if name == "level_db":
+            events = [other for other in self.document.selected_events if other.action in _LEVELLED]
+            gains = tuple(other.id for other in events if other.by_db is not None)
+            levels = tuple(other.id for other in events if other.by_db is None)
+            self._change(text, merge, gains, by_db=value)
+            self._change(text, merge, levels, level_db=value)
+            return
         new: float | None = value
         if (name == "low_hz" and value <= 0) or (name == "high_hz" and value >= source.rate_hz / 2 - 0.5):
             new = None
-        if name == "level_db" and event.by_db is not None:
-            name = "by_db"
-        shown = getattr(event, name)
-        if (
-            shown is not None
-            and new is not None
-            and abs(shown - new) < 10.0 ** -(self._spins.get(name, self._level).decimals() + 1)
-        ):
-            return
-        chosen = (event.id,) if name in ("start_s", "end_s") else self.document.selected
-        self._change(self.tr("Edit {0}").format(event.label), f"{name} {','.join(chosen)}", chosen, **{name: new})
+        # The field shows fewer digits than an event has: what only looks the same stays as it is.
+        least = 10.0 ** -(self._spins[name].decimals() + 1)
+        others = [getattr(other, name) for other in self.document.selected_events]
+        if new is None or any(other is None or abs(other - new) >= least for other in others):
+            self._change(text, merge, chosen, **{name: new})
 
     def _change(self, text: str, merge: str, chosen: tuple[str, ...] | None = None, **values: object) -> None:
         assert set(values) <= _FIELDS

@@ -1,23 +1,46 @@
 """One line across the window that says what happened; it waits for nobody and stops nothing."""
 
-from PySide6.QtCore import QTimer
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QAccessible, QAccessibleEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
 _SHOWN_MS = 15_000
+_BUTTONS = (
+    "QFrame#messages QPushButton { color: #ffffff; background: rgba(255, 255, 255, 36); border: 1px solid rgba(255, 255, 255, 150);"
+    " border-radius: 3px; padding: 3px 12px; }"
+    "QFrame#messages QPushButton:hover { background: rgba(255, 255, 255, 70); }"
+    "QFrame#messages QPushButton:focus { border: 2px solid #ffffff; }"
+)
 _STYLES = {
-    True: "QFrame#messages { background: #8f2a20; } QFrame#messages QLabel { color: #ffffff; }",
-    False: "QFrame#messages { background: #2b527e; } QFrame#messages QLabel { color: #ffffff; }",
+    True: f"QFrame#messages {{ background: #8f2a20; }} QFrame#messages QLabel {{ color: #ffffff; }} {_BUTTONS}",
+    False: f"QFrame#messages {{ background: #2b527e; }} QFrame#messages QLabel {{ color: #ffffff; }} {_BUTTONS}",
 }
 
 
+@dataclass(frozen=True)
+class Offer:
+    """A way out of what went wrong, as a button beside the sentence.
+
+    Attributes:
+        words: what the button says.
+        do: what it does; the message is closed first.
+    """
+
+    words: str
+    do: Callable[[], None]
+
+
 class MessageBar(QFrame):
-    """Shows one sentence at a time; errors stay until they are closed, others leave by themselves."""
+    """Shows one sentence at a time; errors and offers stay until they are closed, others leave by themselves."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("messages")
         self.label = QLabel()
+        self.label.setTextFormat(Qt.TextFormat.PlainText)
         self.label.setWordWrap(True)
         self.label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.label.setAccessibleName(self.tr("Message"))
@@ -27,6 +50,7 @@ class MessageBar(QFrame):
         self.close_button.setAutoRaise(True)
         self.close_button.setStyleSheet("color: white;")
         self.close_button.clicked.connect(self.dismiss)
+        self.buttons: list[QPushButton] = []
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 5, 6, 5)
         layout.addWidget(self.label, 1)
@@ -35,7 +59,7 @@ class MessageBar(QFrame):
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.dismiss)
         self._wrong = False
-        self._waiting: list[str] = []
+        self._waiting: list[tuple[str, Sequence[Offer]]] = []
         self.hide()
 
     @property
@@ -43,35 +67,58 @@ class MessageBar(QFrame):
         """The sentence that is shown, empty when none is."""
         return "" if self.isHidden() else self.label.text()
 
-    def fail(self, sentence: str) -> None:
-        """Shows what went wrong."""
-        self._show(sentence, True)
+    def fail(self, sentence: str, offers: Sequence[Offer] = ()) -> None:
+        """Shows what went wrong, and buttons for what can be done about it."""
+        self._show(sentence, True, offers)
 
-    def tell(self, sentence: str) -> None:
-        """Shows something good to know; while an error is on the screen it waits."""
+    def tell(self, sentence: str, offers: Sequence[Offer] = ()) -> None:
+        """Shows something good to know, and buttons for what can be done; while an error is on the screen it waits."""
         if self._wrong and not self.isHidden():
-            self._waiting.append(sentence)
+            self._waiting.append((sentence, offers))
         else:
-            self._show(sentence, False)
+            self._show(sentence, False, offers)
 
     def dismiss(self) -> None:
         """Closes the message; the next one that waits takes its place."""
         self.hide()
         if self._waiting:
-            self._show(self._waiting.pop(0), False)
+            sentence, offers = self._waiting.pop(0)
+            self._show(sentence, False, offers)
 
     def clear(self) -> None:
         """Forgets everything: another recording is open."""
         self._waiting.clear()
         self.hide()
 
-    def _show(self, sentence: str, wrong: bool) -> None:
+    def _offer(self, offers: Sequence[Offer]) -> None:
+        layout = self.layout()
+        assert isinstance(layout, QHBoxLayout)
+        for button in self.buttons:
+            layout.removeWidget(button)
+            button.hide()
+            # Perhaps it is the one that is being pressed.
+            button.deleteLater()
+        self.buttons = []
+        for place, offer in enumerate(offers, start=1):
+            button = QPushButton(offer.words)
+            button.setAccessibleName(offer.words)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            button.clicked.connect(lambda _=False, do=offer.do: self._accept(do))
+            layout.insertWidget(place, button)
+            self.buttons.append(button)
+
+    def _accept(self, do: Callable[[], None]) -> None:
+        self.dismiss()
+        do()
+
+    def _show(self, sentence: str, wrong: bool, offers: Sequence[Offer] = ()) -> None:
         self._wrong = wrong
+        self._offer(offers)
         self.setStyleSheet(_STYLES[wrong])
         sentence = " ".join(sentence.split())
         self.label.setText(sentence[:1].upper() + sentence[1:])
         self.show()
-        if wrong:
+        if wrong or offers:
             self._timer.stop()
         else:
             self._timer.start(_SHOWN_MS)

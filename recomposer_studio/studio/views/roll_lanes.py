@@ -1,28 +1,39 @@
 """The event roll: a lane for every row, on the picture's time axis."""
 
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QResizeEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QResizeEvent
+from PySide6.QtWidgets import QLineEdit, QWidget
 
-from recomposer_studio.roll.event import Event, EventRoll
+from recomposer_studio.errors import InputError
+from recomposer_studio.roll.event import MAX_TEXT_LENGTH, Event, EventRoll
+from recomposer_studio.studio import verbs
 from recomposer_studio.studio.document import Document
-from recomposer_studio.studio.theme import Shades
+from recomposer_studio.studio.suggestions import Suggestions
+from recomposer_studio.studio.theme import Shades, is_dark
 from recomposer_studio.studio.time_view import TimeView
 from recomposer_studio.studio.views.boxes import paint_handles, paint_in_lane
 from recomposer_studio.studio.views.strip import GUTTER
+from recomposer_studio.studio.views.suggested import SUGGESTED
+from recomposer_studio.studio.views.suggested import paint_in_lane as paint_suggestion
 from recomposer_studio.studio.views.surface import Surface
 
 LANE = 28
+_BEYOND = 2_000.0
+"""Edges that lie further outside of the view than this, in pixels, are drawn there: Qt is slow with distant lines."""
 
 
 class RollLanes(Surface):
     """The lanes. There is always an empty one at the bottom to draw a new row in.
 
+    Names are dragged up and down to put the rows into another order, and double-clicked to change them.
+
     Signals:
         extent_changed: the number of lanes or the place of the view changed.
+        refused: a name cannot be given; a sentence.
     """
 
     extent_changed = Signal()
+    refused = Signal(str)
 
     def __init__(self, document: Document, view: TimeView, parent: QWidget | None = None) -> None:
         super().__init__(document, view, parent)
@@ -30,6 +41,10 @@ class RollLanes(Surface):
         self.setAccessibleDescription(self.tr("A lane for every row; the rows table lists the same events"))
         self.top = 0
         self._lanes: tuple[EventRoll, dict[str, int]] | None = None
+        self._suggested: tuple[EventRoll, tuple[Event, ...], dict[str, int]] | None = None
+        self._row_drag: tuple[str, float] | None = None
+        self._row_place: int | None = None
+        self._naming: QLineEdit | None = None
         document.roll_changed.connect(self._extent)
         document.opened.connect(self._extent)
 
@@ -52,7 +67,36 @@ class RollLanes(Surface):
     @property
     def hidden_pixels(self) -> int:
         """How far the view can be scrolled."""
-        return max(0, (len(self.lanes) + 1) * LANE - self.height())
+        return max(0, (len(self.lanes) + 1 + len(self.suggested_lanes)) * LANE - self.height())
+
+    @property
+    def suggested_lanes(self) -> dict[str, int]:
+        """Row of suggestions that the roll has not -> number of its lane, below the empty one."""
+        roll, visible = self.document.roll, self.suggestions.visible if self.suggestions is not None else ()
+        if self._suggested is None or self._suggested[0] is not roll or self._suggested[1] is not visible:
+            rows = dict.fromkeys(event.row for event in visible if event.row not in self.lanes)
+            numbers = {row: number for number, row in enumerate(rows, start=len(self.lanes) + 1)}
+            self._suggested = roll, visible, numbers
+        return self._suggested[2]
+
+    def show_suggestions(self, suggestions: Suggestions) -> None:
+        """Shows what the detector suggests."""
+        super().show_suggestions(suggestions)
+        suggestions.changed.connect(self._suggestions_changed)
+
+    def _suggestions_changed(self) -> None:
+        focused = self.suggestions.focused if self.suggestions is not None else None
+        if focused is not None:
+            self._reveal_lane(self._suggested_lane(focused))
+        self._extent()
+
+    def _suggested_lane(self, event: Event) -> int:
+        lane = self.lanes.get(event.row)
+        return self.suggested_lanes.get(event.row, 0) if lane is None else lane
+
+    def suggestion_box(self, event: Event) -> QRectF:
+        """Where a suggestion lies."""
+        return self._spot(event, self._suggested_lane(event))
 
     def scroll_to(self, top: int) -> None:
         """Puts the upper edge of the view at a pixel of the roll."""
@@ -64,7 +108,10 @@ class RollLanes(Surface):
 
     def reveal(self, event: Event) -> None:
         """Scrolls up or down until an event's lane is seen."""
-        y = self.lanes[event.row] * LANE
+        self._reveal_lane(self.lanes[event.row])
+
+    def _reveal_lane(self, number: int) -> None:
+        y = number * LANE
         if y < self.top:
             self.scroll_to(y)
         elif y + LANE > self.top + self.height():
@@ -90,13 +137,131 @@ class RollLanes(Surface):
 
     def box(self, event: Event) -> QRectF:
         """Where an event lies."""
-        left, right = self.x_of(event.start_s), self.x_of(event.end_s)
-        return QRectF(left, self.lanes[event.row] * LANE - self.top + 3, max(right - left, 3.0), LANE - 6)
+        return self._spot(event, self.lanes[event.row])
+
+    def _spot(self, event: Event, lane: int) -> QRectF:
+        left, right = max(self.x_of(event.start_s), -_BEYOND), min(self.x_of(event.end_s), self.width() + _BEYOND)
+        return QRectF(left, lane * LANE - self.top + 3, max(right - left, 3.0), LANE - 6)
 
     def row_at(self, point: QPointF) -> str | None:
         """The row whose lane lies under a point."""
-        number = int(point.y() + self.top) // LANE
+        number = self._lane_at(point.y())
         return next((row for row, lane in self.lanes.items() if lane == number), None)
+
+    def _lane_at(self, y: float) -> int:
+        """Number of the lane at a height, the empty one at the bottom included."""
+        return min(max(int(y + self.top) // LANE, 0), len(self.lanes))
+
+    def lanes_between(self, a: QPointF, b: QPointF) -> int:
+        """How many lanes the second point lies below the first."""
+        return self._lane_at(b.y()) - self._lane_at(a.y())
+
+    # --- the names of the rows ---------------------------------------------------------------------------------------
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """On a name: takes hold of the row."""
+        row = self.row_at(event.position())
+        if event.button() == Qt.MouseButton.LeftButton and event.position().x() < GUTTER and row is not None:
+            self.setFocus(Qt.FocusReason.MouseFocusReason)
+            self._row_drag, self._row_place = (row, event.position().y()), None
+            return
+        super().mousePressEvent(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """Drags a row to another place."""
+        if self._row_drag is None:
+            # Names that are too long for their place can be read whole.
+            row = self.row_at(event.position()) if event.position().x() < GUTTER else None
+            self.setToolTip(row or "")
+            super().mouseMoveEvent(event)
+            return
+        from_y = self._row_drag[1]
+        if self._row_place is not None or abs(event.position().y() - from_y) > LANE / 4:
+            self._row_place = min(self._lane_at(event.position().y()), len(self.lanes) - 1)
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+            self.update()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """Lets go of a row; a click on a name selects its boxes."""
+        if self._row_drag is None or event.button() != Qt.MouseButton.LeftButton:
+            super().mouseReleaseEvent(event)
+            return
+        (row, _), place = self._row_drag, self._row_place
+        self._row_drag = self._row_place = None
+        self.unsetCursor()
+        self.update()
+        if place is not None:
+            self.place_row(row, place)
+        elif row in self.lanes:
+            inside = [other.id for other in self.document.roll.rows()[row]]
+            extend = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+            self.document.select((*self.document.selected, *inside) if extend else inside)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """On a name: changes it."""
+        row = self.row_at(event.position())
+        if event.position().x() < GUTTER and row is not None:
+            self.rename(row)
+        else:
+            super().mouseDoubleClickEvent(event)
+
+    def place_row(self, row: str, place: int) -> None:
+        """Puts a row at another place in the order."""
+        self.document.change_roll(self.tr("Move row {0}").format(row), verbs.place_row(self.document.roll, row, place))
+
+    @property
+    def row_in_focus(self) -> str | None:
+        """The row of the box that was selected last."""
+        chosen = self.document.selected
+        return next((event.row for event in self.document.roll.events if chosen and event.id == chosen[-1]), None)
+
+    def move_row(self, by: int) -> None:
+        """Moves the row in focus up or down."""
+        row = self.row_in_focus
+        if row is not None:
+            self.place_row(row, self.lanes[row] + by)
+
+    def rename(self, row: str | None = None) -> None:
+        """Puts a field over a row's name, that of the row in focus when None."""
+        row = self.row_in_focus if row is None else row
+        if row is None or self._naming is not None:
+            return
+        field = self._naming = QLineEdit(row, self)
+        field.setAccessibleName(self.tr("Name of the row"))
+        field.setMaxLength(MAX_TEXT_LENGTH)
+        field.setGeometry(2, self.lanes[row] * LANE - self.top, max(GUTTER * 2, 180), LANE)
+        field.selectAll()
+        field.show()
+        field.setFocus(Qt.FocusReason.OtherFocusReason)
+        field.editingFinished.connect(lambda: self._named(row))
+
+    def _named(self, row: str) -> None:
+        field, self._naming = self._naming, None
+        if field is None:
+            return
+        name = field.text()
+        if field.hasFocus():
+            self.setFocus(Qt.FocusReason.OtherFocusReason)
+        field.deleteLater()
+        if name.strip() and row in self.lanes:
+            try:
+                roll = verbs.rename_row(self.document.roll, row, name)
+            except InputError as error:
+                self.refused.emit(str(error))
+            else:
+                self.document.change_roll(self.tr("Rename row {0}").format(row), roll)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Escape leaves a name as it was, and lets go of a row."""
+        if event.key() == Qt.Key.Key_Escape and (self._naming is not None or self._row_drag is not None):
+            field, self._naming = self._naming, None
+            self._row_drag = self._row_place = None
+            if field is not None:
+                field.deleteLater()
+                self.setFocus(Qt.FocusReason.OtherFocusReason)
+            self.update()
+            return
+        super().keyPressEvent(event)
 
     # --- drawing -----------------------------------------------------------------------------------------------------
 
@@ -111,17 +276,51 @@ class RollLanes(Surface):
             painter.drawLine(GUTTER, y + LANE - 1, self.width(), y + LANE - 1)
         selected = set(self.document.selected)
         metrics = painter.fontMetrics()
+        suggested = self.suggestions_in_view()
+        focused = self.suggestions.focused if self.suggestions is not None else None
+        edges: dict[str, float] = {}
+        font = painter.font().key()
+        for event in sorted(suggested, key=lambda event: -event.start_s):
+            lane = self._suggested_lane(event)
+            if not first <= lane <= last:
+                continue
+            box = self._spot(event, lane)
+            edge = edges.get(event.row, float(self.width()))
+            paint_suggestion(painter, box, event, event is focused, shade, edge, font)
+            edges[event.row] = box.left()
         lanes = self.lanes
         shown = [event for event in self.events_in_view() if first <= lanes[event.row] <= last]
-        for event in sorted(shown, key=lambda event: event.id in selected):
-            paint_in_lane(painter, self.box(event), event, event.id in selected, shade, metrics)
+        shown.sort(key=lambda event: (lanes[event.row], event.start_s))
+        boxes = [self.box(event) for event in shown]
+        order = sorted(range(len(shown)), key=lambda number: shown[number].id in selected)
+        for number in order:
+            event = shown[number]
+            same = [n for n in (number - 1, number + 1) if 0 <= n < len(shown) and shown[n].row == event.row]
+            left = max([boxes[n].right() for n in same if n < number], default=float(GUTTER))
+            right = min([boxes[n].left() for n in same if n > number], default=float(self.width()))
+            paint_in_lane(painter, boxes[number], event, event.id in selected, shade, metrics, (left, right))
         for event in shown:
             if event.id in selected:
                 paint_handles(painter, self.box(event), event, "lr")
-        if not lanes:
+        self._paint_target(painter, shade)
+        self.paint_guide(painter, shade)
+        if not lanes and not suggested:
             painter.setPen(shade.faint)
             words = self.tr("Mark a stretch in the picture and press Ctrl+B, or hold Ctrl and drag: that is a row.")
             painter.drawText(self.plot, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, words)
+
+    def _paint_target(self, painter: QPainter, shade: Shades) -> None:
+        """The lane that a dragged box would go to."""
+        drag = self._drag
+        if drag is None or not drag.moved or not drag.lanes:
+            return
+        number = self._lane_at(drag.start.y()) + drag.lanes
+        spot = QRectF(GUTTER, number * LANE - self.top, self.plot.width(), LANE)
+        painter.fillRect(spot, shade.marked)
+        row = next((row for row, lane in self.lanes.items() if lane == number), None)
+        painter.setPen(shade.text)
+        words = self.tr("To {0}").format(row) if row is not None else self.tr("To a row of its own")
+        painter.drawText(spot.adjusted(8, 0, -8, 0), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, words)
 
     def paint_gutter(self, painter: QPainter, shade: Shades) -> None:
         """The names of the rows."""
@@ -134,3 +333,14 @@ class RollLanes(Surface):
                 name = metrics.elidedText(row, Qt.TextElideMode.ElideRight, GUTTER - 16)
                 spot = QRectF(6, y, GUTTER - 14, LANE)
                 painter.drawText(spot, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, name)
+        for row, number in self.suggested_lanes.items():
+            y = number * LANE - self.top
+            if -LANE < y < self.height():
+                painter.setPen(SUGGESTED if is_dark(self.palette()) else SUGGESTED.darker(150))
+                name = metrics.elidedText(f"? {row}", Qt.TextElideMode.ElideRight, GUTTER - 16)
+                spot = QRectF(6, y, GUTTER - 14, LANE)
+                painter.drawText(spot, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, name)
+        if self._row_drag is not None and self._row_place is not None:
+            down = self._row_place > self.lanes[self._row_drag[0]]
+            y = (self._row_place + down) * LANE - self.top
+            painter.fillRect(QRectF(0, y - 1, GUTTER, 3), shade.wave)

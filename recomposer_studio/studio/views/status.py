@@ -1,14 +1,11 @@
 """The line at the bottom: pointer, recording, level, progress."""
 
-import math
-import time
-
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QWidget
 
 from recomposer_studio.studio.document import Document
-
-_CLIP_SHOWN_S = 2.0
-_FALL_DB_PER_TICK = 1.5
+from recomposer_studio.studio.metering import FLOOR_DB, Levels
+from recomposer_studio.studio.views.meters import Meters
 
 
 class Status(QWidget):
@@ -18,7 +15,9 @@ class Status(QWidget):
         super().__init__(parent)
         self.pointer, self.document = self._label(self.tr("Under the pointer")), self._label(self.tr("Recording"))
         self.playhead, self.level = self._label(self.tr("Playhead")), self._label(self.tr("Level"))
-        self.level.setMinimumWidth(self.fontMetrics().horizontalAdvance("-00.0 dBFS CLIP"))
+        self.level.setMinimumWidth(self.fontMetrics().horizontalAdvance("-00.0 dBFS"))
+        self.meters = Meters()
+        self.channels = self._label(self.tr("How the channels are heard"))
         self.playhead.setMinimumWidth(self.fontMetrics().horizontalAdvance("0:00:00.000"))
         self.work = self._label(self.tr("Work in progress"))
         self.progress = QProgressBar()
@@ -32,14 +31,15 @@ class Status(QWidget):
         layout.setContentsMargins(8, 1, 8, 1)
         layout.setSpacing(16)
         layout.addWidget(self.pointer, 1)
-        for widget in (self.work, self.progress, self.level, self.playhead, self.document):
+        for widget in (
+            self.work, self.progress, self.meters, self.level, self.playhead, self.document, self.channels,
+        ):  # fmt: skip
             layout.addWidget(widget)
-        self._level_db = -math.inf
-        self._clipped = 0.0
         self._rendering = False
 
     def _label(self, name: str) -> QLabel:
         label = QLabel()
+        label.setTextFormat(Qt.TextFormat.PlainText)
         label.setAccessibleName(name)
         return label
 
@@ -71,14 +71,16 @@ class Status(QWidget):
         """Where the playhead is."""
         self.playhead.setText(clock(time_s))
 
-    def show_level(self, peak: float) -> None:
-        """How loud it is; a clip stays in sight for two seconds."""
-        db = 20 * math.log10(peak) if peak > 1e-6 else -math.inf
-        self._level_db = max(db, self._level_db - _FALL_DB_PER_TICK)
-        if peak > 1.0:
-            self._clipped = time.monotonic()
-        clip = "  CLIP" if time.monotonic() - self._clipped < _CLIP_SHOWN_S else ""
-        self.level.setText(f"{self._level_db:.1f} dBFS{clip}" if self._level_db > -90 else "")
+    def show_levels(self, levels: Levels) -> None:
+        """How loud it is."""
+        self.meters.show_levels(levels)
+        peak_db = self.meters.peak_db
+        self.level.setText(f"{peak_db:.1f} dBFS" if peak_db > FLOOR_DB else "")
+
+    def show_channels(self, words: str) -> None:
+        """How a recording of more than two channels is heard."""
+        self.channels.setText(words)
+        self.channels.setVisible(bool(words))
 
     def show_progress(self, share: float, left_s: float, what: str) -> None:
         """How far a render is."""

@@ -1,10 +1,11 @@
 """What every view on the time axis shares: the gutter, the transform, wheel and middle button, marked area, playhead."""
 
-from PySide6.QtCore import QPoint, QRect, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
+from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPixmap, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from recomposer_studio.studio.document import Document
+from recomposer_studio.studio.snapping import Snap
 from recomposer_studio.studio.theme import Shades, shades
 from recomposer_studio.studio.time_view import TimeView
 
@@ -27,12 +28,17 @@ class Strip(QWidget):
         super().__init__(parent)
         self.document, self.view = document, view
         self.playhead_s = 0.0
+        self.snap = Snap(document)
         self._pan: tuple[float, float] | None = None
+        self._layer: QPixmap | None = None
+        self._layer_fits = False
+        # Everything is painted here: Qt need not fill the ground beneath.
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMouseTracking(True)
         # A click leaves the text field that had the focus: single letters are commands again.
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        view.changed.connect(self.update)
+        view.changed.connect(self._view_changed)
         document.area_changed.connect(self.update)
         document.opened.connect(self.update)
 
@@ -52,11 +58,26 @@ class Strip(QWidget):
         return self.view.time(x - GUTTER, self.plot.width())
 
     def set_playhead(self, time_s: float) -> None:
-        """Moves the playhead; only the two narrow columns are drawn again."""
+        """Moves the playhead; only the two narrow columns are drawn again, from the layer beneath it."""
         if time_s != self.playhead_s:
             for at in (self.playhead_s, time_s):
-                self.update(QRect(int(self.x_of(at)) - 3, 0, 7, self.height()))
+                super().update(QRect(int(self.x_of(at)) - 3, 0, 7, self.height()))
             self.playhead_s = time_s
+
+    def update(self, *where: object) -> None:
+        """Something else than the playhead changed: everything is drawn anew."""
+        self._layer_fits = False
+        super().update(*where)
+
+    def _view_changed(self) -> None:
+        # Names and scales on the left stay as they are.
+        self._layer_fits = False
+        super().update(self.plot)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Another palette or font."""
+        self._layer_fits = False
+        super().changeEvent(event)
 
     # --- drawing -----------------------------------------------------------------------------------------------------
 
@@ -75,29 +96,59 @@ class Strip(QWidget):
         return QRectF(self.x_of(area.start_s), 0, self.x_of(area.end_s) - self.x_of(area.start_s), self.height())
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Ground, content, marked area, playhead, gutter."""
+        """Everything, and the playhead on top."""
         painter = QPainter(self)
         shade = shades(self.palette())
-        painter.fillRect(event.rect(), shade.ground)
+        exposed = event.rect()
+        ratio = self.devicePixelRatioF()
+        if exposed.width() < self.width() // 4 and ratio.is_integer():
+            # A step of the playhead, many times a second: all that lies beneath is copied. Between whole scales a copy
+            # would not lie on the same pixels.
+            layer = self._layer_beneath(ratio, shade)
+            source = QRectF(exposed.x() * ratio, exposed.y() * ratio, exposed.width() * ratio, exposed.height() * ratio)
+            painter.drawPixmap(QRectF(exposed), layer, source)
+        else:
+            self._paint_beneath(painter, shade, exposed)
         if self.document.source is not None:
-            painter.setClipRect(self.plot & event.rect())
-            self.paint_plot(painter, shade, event.rect())
+            painter.setClipRect(self.plot & exposed)
+            painter.setPen(shade.playhead)
+            at = int(self.x_of(self.playhead_s))
+            painter.drawLine(at, 0, at, self.height())
+        painter.end()
+
+    def _layer_beneath(self, ratio: float, shade: Shades) -> QPixmap:
+        size = QSize(round(self.width() * ratio), round(self.height() * ratio))
+        layer = self._layer
+        if layer is None or layer.size() != size or layer.devicePixelRatio() != ratio:
+            layer = self._layer = QPixmap(size)
+            layer.setDevicePixelRatio(ratio)
+            self._layer_fits = False
+        if not self._layer_fits:
+            self._layer_fits = True
+            painter = QPainter(layer)
+            painter.setFont(self.font())
+            self._paint_beneath(painter, shade, self.rect())
+            painter.end()
+        return layer
+
+    def _paint_beneath(self, painter: QPainter, shade: Shades, exposed: QRect) -> None:
+        """Ground, content, marked area, gutter."""
+        painter.fillRect(exposed, shade.ground)
+        if self.document.source is not None:
+            painter.setClipRect(self.plot & exposed)
+            self.paint_plot(painter, shade, exposed)
             marked = self.area_rect()
             if marked is not None:
                 painter.fillRect(marked, shade.marked)
                 painter.setPen(QColor(255, 255, 255, 150) if shade.ground.lightness() < 128 else shade.wave)
                 painter.drawRect(marked.adjusted(0, 0, -1, -1))
-            painter.setPen(shade.playhead)
-            at = int(self.x_of(self.playhead_s))
-            painter.drawLine(at, 0, at, self.height())
             painter.setClipping(False)
-            if event.rect().left() < GUTTER:
+            if exposed.left() < GUTTER:
                 painter.setClipRect(QRect(0, 0, GUTTER - 1, self.height()))
                 self.paint_gutter(painter, shade)
                 painter.setClipping(False)
         painter.setPen(shade.line)
         painter.drawLine(GUTTER - 1, 0, GUTTER - 1, self.height())
-        painter.end()
 
     # --- wheel and middle button -------------------------------------------------------------------------------------
 

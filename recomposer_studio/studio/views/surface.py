@@ -4,17 +4,20 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
 from recomposer_studio.roll.event import Event, EventRoll
 from recomposer_studio.studio import verbs
 from recomposer_studio.studio.document import Document
 from recomposer_studio.studio.scale import FrequencyScale
+from recomposer_studio.studio.snapping import REACH_PIXELS
+from recomposer_studio.studio.suggestions import Suggestions
+from recomposer_studio.studio.theme import Shades
 from recomposer_studio.studio.time_view import TimeView
 from recomposer_studio.studio.verbs import Area
+from recomposer_studio.studio.views.box_index import BoxIndex
 from recomposer_studio.studio.views.strip import GUTTER, Strip
 
 REACH = 6.0
@@ -34,8 +37,11 @@ class _Drag:
         base: the roll when it began.
         chosen: ids of the events that are moved or resized.
         key: its merge key, so that a gesture is one step of undo.
+        playhead_s: where the playhead was when it began.
+        grip: the event that is held.
         moved: whether it went beyond a click.
-        now: where it is.
+        guide_s: the time that it caught on, or None.
+        lanes: how many lanes further down what is held is to go.
     """
 
     kind: str
@@ -43,8 +49,11 @@ class _Drag:
     base: EventRoll
     chosen: tuple[str, ...]
     key: str
+    playhead_s: float
+    grip: str = ""
     moved: bool = False
-    now: QPointF | None = None
+    guide_s: float | None = None
+    lanes: int = 0
 
 
 class Surface(Strip):
@@ -64,8 +73,9 @@ class Surface(Strip):
         super().__init__(document, view, parent)
         self.scale = FrequencyScale()
         self.drawing = False
+        self.suggestions: Suggestions | None = None
         self._drag: _Drag | None = None
-        self._edges: tuple[EventRoll, NDArray[np.float64], NDArray[np.float64]] | None = None
+        self._index: tuple[EventRoll, BoxIndex] | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         document.roll_changed.connect(self.update)
         document.selection_changed.connect(self.update)
@@ -89,21 +99,57 @@ class Surface(Strip):
         """The row that a box drawn here belongs to, None for a new one."""
         return None
 
+    def lanes_between(self, a: QPointF, b: QPointF) -> int:
+        """How many lanes the second point lies below the first; 0 where the view has none."""
+        return 0
+
     def height_share(self, pixels: float) -> float:
         """The share of the frequency scale that a vertical distance stands for; 0 where the view has none."""
         return 0.0
 
+    # --- suggestions -------------------------------------------------------------------------------------------------
+
+    def show_suggestions(self, suggestions: Suggestions) -> None:
+        """Shows what the detector suggests."""
+        self.suggestions = suggestions
+        suggestions.changed.connect(self.update)
+
+    def suggestion_box(self, event: Event) -> QRectF:
+        """Where a suggestion lies, in pixels."""
+        return self.box(event)
+
+    def suggestions_in_view(self) -> list[Event]:
+        """Suggestions that are shown and touch the time on the screen; the one in focus last."""
+        if self.suggestions is None:
+            return []
+        focused = self.suggestions.focused
+        inside = [
+            event
+            for event in self.suggestions.visible
+            if event.start_s < self.view.end_s and event.end_s > self.view.start_s and event is not focused
+        ]
+        return [*inside, focused] if focused is not None else inside
+
+    def suggestion_at(self, point: QPointF) -> Event | None:
+        """The smallest suggestion under a point."""
+        near = [(self.suggestion_box(event), event) for event in self.suggestions_in_view()]
+        hit = [(rect.width(), event) for rect, event in near if rect.adjusted(-2, -2, 2, 2).contains(point)]
+        return min(hit, key=lambda pair: pair[0])[1] if hit else None
+
     # --- finding boxes -----------------------------------------------------------------------------------------------
+
+    @property
+    def index(self) -> BoxIndex:
+        """The events of the roll as arrays."""
+        roll = self.document.roll
+        if self._index is None or self._index[0] is not roll:
+            self._index = roll, BoxIndex(roll.events)
+        return self._index[1]
 
     def events_in_view(self) -> list[Event]:
         """Events of the roll that touch the time on the screen."""
-        roll = self.document.roll
-        if self._edges is None or self._edges[0] is not roll:
-            times = np.array([(event.start_s, event.end_s) for event in roll.events]).reshape(-1, 2)
-            self._edges = roll, times[:, 0], times[:, 1]
-        _, starts, ends = self._edges
-        inside = np.flatnonzero((starts < self.view.end_s) & (ends > self.view.start_s))
-        return [roll.events[number] for number in inside]
+        index = self.index
+        return [index.events[number] for number in index.inside(self.view.start_s, self.view.end_s).tolist()]
 
     def event_at(self, point: QPointF) -> Event | None:
         """The topmost event under a point; of several the selected one, else the smallest."""
@@ -136,6 +182,15 @@ class Surface(Strip):
                 return event, sides.replace("lr", "r")
         return None
 
+    # --- drawing -----------------------------------------------------------------------------------------------------
+
+    def paint_guide(self, painter: QPainter, shade: Shades) -> None:
+        """The time that a dragged edge caught on."""
+        if self._drag is not None and self._drag.moved and self._drag.guide_s is not None:
+            painter.setPen(QPen(shade.playhead, 1, Qt.PenStyle.DashLine))
+            at = int(self.x_of(self._drag.guide_s))
+            painter.drawLine(at, 0, at, self.height())
+
     # --- the mouse ---------------------------------------------------------------------------------------------------
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
@@ -150,16 +205,18 @@ class Surface(Strip):
         handle, hit = self.handle_at(point), self.event_at(point)
         kind = "area"
         chosen: tuple[str, ...] = ()
+        grip = ""
         if self.drawing or modifiers & Qt.KeyboardModifier.ControlModifier:
             kind = "draw"
         elif handle is not None:
-            kind, chosen = handle[1], (handle[0].id,)
+            # All that is selected is resized along with the box whose edge is held.
+            kind, chosen, grip = handle[1], self.document.selected, handle[0].id
         elif hit is not None:
             self._select(hit, extend)
-            kind, chosen = "move", self.document.selected
+            kind, chosen, grip = "move", self.document.selected, hit.id
         elif extend:
             kind = "marquee"
-        self._drag = _Drag(kind, point, roll, chosen, f"drag {next(_serial)}")
+        self._drag = _Drag(kind, point, roll, chosen, f"drag {next(_serial)}", self.snap.playhead_s, grip)
 
     def _select(self, hit: Event, extend: bool) -> None:
         selected = self.document.selected
@@ -178,39 +235,69 @@ class Surface(Strip):
             return
         if not drag.moved and (point - drag.start).manhattanLength() <= _SLACK:
             return
-        drag.moved, drag.now = True, point
-        if drag.kind in ("area", "draw", "marquee"):
+        drag.moved = True
+        snapping = self.snap.on != bool(event.modifiers() & Qt.KeyboardModifier.AltModifier)
+        if drag.kind in ("area", "draw"):
+            self.document.mark(self._caught_area(drag, point, snapping))
+        elif drag.kind == "marquee":
             self.document.mark(self.area_between(drag.start, point))
         elif drag.kind == "move":
-            self._move(drag, point)
+            self._move(drag, point, snapping)
         else:
-            self._resize(drag, point)
+            self._resize(drag, point, snapping)
+        self.update()
 
-    def _move(self, drag: _Drag, point: QPointF) -> None:
+    def _reach_s(self) -> float:
+        return REACH_PIXELS / self.plot.width() * self.view.span_s
+
+    def _caught(self, drag: _Drag, times_s: tuple[float, ...], on: bool) -> float:
+        """How far times have to move to lie on what is near them, 0 without snapping; remembers the guide line."""
+        drag.guide_s = None
+        if not on:
+            return 0.0
+        edges = self.snap.edges(drag.playhead_s, drag.chosen, drag.kind in ("area", "draw"))
+        shift_s = self.snap.shift(times_s, self._reach_s(), edges)
+        landed = [time_s + shift_s for time_s in times_s if np.abs(edges - (time_s + shift_s)).min() < 1e-9]
+        drag.guide_s = landed[0] if landed else None
+        return shift_s
+
+    def _caught_area(self, drag: _Drag, point: QPointF, on: bool) -> Area:
+        """The area of a drag, with its ends on what is near them."""
+        area = self.area_between(drag.start, point)
+        duration_s = self.document.duration_s
+        ends = [area.start_s, area.end_s]
+        # The end under the pointer last: the guide line is its.
+        for number in (0, 1) if point.x() >= drag.start.x() else (1, 0):
+            ends[number] = min(max(ends[number] + self._caught(drag, (ends[number],), on), 0.0), duration_s)
+        if ends[1] - ends[0] < verbs.SHORTEST_S:
+            return area
+        return replace(area, start_s=ends[0], end_s=ends[1])
+
+    def _move(self, drag: _Drag, point: QPointF, snapping: bool) -> None:
         if not drag.chosen:
             return
         by_s = (point.x() - drag.start.x()) / self.plot.width() * self.view.span_s
+        held = drag.base.event(drag.grip)
+        by_s += self._caught(drag, (held.start_s + by_s, held.end_s + by_s), snapping)
         share = self.height_share(drag.start.y() - point.y())
+        drag.lanes = self.lanes_between(drag.start, point)
         duration_s = self.document.duration_s
         roll = verbs.move(drag.base, drag.chosen, by_s, share, self.scale, duration_s)
         self.document.change_roll(self.tr("Move"), roll, drag.key)
 
-    def _resize(self, drag: _Drag, point: QPointF) -> None:
-        event = drag.base.event(drag.chosen[0])
-        time_s = self.time_at(point.x())
-        changed = event
-        if "l" in drag.kind:
-            changed = replace(changed, start_s=min(time_s, event.end_s - verbs.SHORTEST_S))
-        if "r" in drag.kind:
-            changed = replace(changed, end_s=max(time_s, event.start_s + verbs.SHORTEST_S))
-        hz = self.frequency_at(point.toPoint())
-        if "t" in drag.kind and hz >= 0:
-            whole = hz >= self.scale.top_hz
-            changed = replace(changed, high_hz=None if whole else max(hz, (event.low_hz or 0.0) + 20.0))
-        if "b" in drag.kind and hz >= 0:
-            top = event.high_hz or self.scale.top_hz
-            changed = replace(changed, low_hz=None if hz <= 0 else min(hz, top - 20.0))
-        self.document.change_roll(self.tr("Resize"), drag.base.with_event(changed), drag.key)
+    def _resize(self, drag: _Drag, point: QPointF, snapping: bool) -> None:
+        held = drag.base.event(drag.grip)
+        edge_s = held.start_s if "l" in drag.kind else held.end_s
+        by_s = self.time_at(point.x()) - edge_s
+        if "l" in drag.kind or "r" in drag.kind:
+            by_s += self._caught(drag, (edge_s + by_s,), snapping)
+        by_share = 0.0
+        if "t" in drag.kind or "b" in drag.kind:
+            high_hz = self.scale.top_hz if held.high_hz is None else held.high_hz
+            edge = float(self.scale.share(high_hz if "t" in drag.kind else held.low_hz or 0.0))
+            by_share = 1.0 - point.y() / max(self.height(), 1) - edge
+        roll = verbs.resize(drag.base, drag.chosen, drag.kind, by_s, by_share, self.scale, self.document.duration_s)
+        self.document.change_roll(self.tr("Resize"), roll, drag.key)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
         """Ends a gesture."""
@@ -224,7 +311,7 @@ class Surface(Strip):
         if not drag.moved:
             self._click(drag, point, event.modifiers())
         elif drag.kind == "draw":
-            area = self.area_between(drag.start, point)
+            area = self.document.area or self.area_between(drag.start, point)
             self.document.mark(None)
             if area.span_s >= verbs.SHORTEST_S:
                 self.drawn.emit(area, self.row_at(drag.start))
@@ -235,6 +322,9 @@ class Surface(Strip):
             self.document.select((*self.document.selected, *inside))
         elif drag.kind == "area":
             self.document.select(())
+        elif drag.kind == "move" and drag.lanes:
+            roll = verbs.to_lane(self.document.roll, drag.chosen, drag.lanes)
+            self.document.change_roll(self.tr("Move"), roll, drag.key)
 
     def _click(self, drag: _Drag, point: QPointF, modifiers: Qt.KeyboardModifier) -> None:
         hit = self.event_at(point)
@@ -242,21 +332,31 @@ class Surface(Strip):
             self._select(hit, bool(modifiers & Qt.KeyboardModifier.ShiftModifier))
         elif drag.kind == "move" and hit is not None and not modifiers & Qt.KeyboardModifier.ShiftModifier:
             self.document.select((hit.id,))
+        elif self.suggestions is not None and (suggested := self.suggestion_at(point)) is not None:
+            self.suggestions.focus(suggested.id)
         elif drag.kind in ("area", "draw"):
+            if self.suggestions is not None:
+                self.suggestions.focus("")
             self.document.select(())
             self.document.mark(None)
             self.seek_requested.emit(self.time_at(point.x()))
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
-        """On a box: its fields are wanted."""
+        """On a box: its fields are wanted; on a suggestion: it is accepted."""
         if self.event_at(event.position()) is not None:
             self.edit_requested.emit()
+        elif self.suggestions is not None and self.suggestion_at(event.position()) is not None:
+            self.suggestions.accept()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802 - Qt's name
         """The menu of what lies under the pointer."""
         hit = self.event_at(QPointF(event.pos()))
         if hit is not None and hit.id not in self.document.selected:
             self.document.select((hit.id,))
+        if hit is None and self.suggestions is not None:
+            hit = self.suggestion_at(QPointF(event.pos()))
+            if hit is not None:
+                self.suggestions.focus(hit.id)
         if hit is not None:
             self.menu_requested.emit(event.globalPos())
 

@@ -222,6 +222,7 @@ class RowsPanel(QWidget):
         self.grid.sortByColumn(EventTable.COLUMNS.index("start_s"), Qt.SortOrder.AscendingOrder)
         self.grid.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.grid.setAlternatingRowColors(True)
+        self.grid.setMinimumHeight(4 * self.fontMetrics().height())
         self.grid.verticalHeader().hide()
         self.grid.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 9)
         header = self.grid.horizontalHeader()

@@ -5,7 +5,9 @@ from PySide6.QtWidgets import QGridLayout, QScrollBar, QSplitter, QVBoxLayout, Q
 
 from recomposer_studio.audio.overview import Reader
 from recomposer_studio.studio.document import Document
-from recomposer_studio.studio.scale import ScaleKind
+from recomposer_studio.studio.scale import FrequencyScale, ScaleKind
+from recomposer_studio.studio.snapping import Snap
+from recomposer_studio.studio.suggestions import Suggestions
 from recomposer_studio.studio.tiles import Picture
 from recomposer_studio.studio.time_view import TimeView
 from recomposer_studio.studio.views.roll_lanes import LANE, RollLanes
@@ -46,10 +48,15 @@ class Timeline(QWidget):
         self.lanes = RollLanes(document, self.view)
         self.strips: tuple[Strip, ...] = (self.overview, self.ruler, self.waveform, self.spectrogram, self.lanes)
         self.surfaces: tuple[Surface, ...] = (self.spectrogram, self.lanes)
+        self.snap = Snap(document)
+        for strip in self.strips:
+            strip.snap = self.snap
         self._across = QScrollBar(Qt.Orientation.Horizontal)
         self._across.setAccessibleName(self.tr("Scroll through time"))
         self._down = QScrollBar(Qt.Orientation.Vertical)
         self._down.setAccessibleName(self.tr("Scroll through the rows"))
+        self._high = QScrollBar(Qt.Orientation.Vertical)
+        self._high.setAccessibleName(self.tr("Scroll through the frequencies"))
         self._lay_out()
         for strip in self.strips:
             strip.seek_requested.connect(self.seek_requested)
@@ -62,22 +69,27 @@ class Timeline(QWidget):
         self._across.valueChanged.connect(self._scroll_across)
         self._down.valueChanged.connect(self.lanes.scroll_to)
         self.lanes.extent_changed.connect(self._show_rows)
+        self._high.valueChanged.connect(self._scroll_high)
+        self.spectrogram.range_changed.connect(self._show_range)
+        self._show_range()
         document.opened.connect(self._opened)
         document.selection_changed.connect(self._reveal)
 
     def _lay_out(self) -> None:
         bar = self._down.sizeHint().width()
         pair = QWidget()
-        row = QGridLayout(pair)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        row.addWidget(self.lanes, 0, 0)
-        row.addWidget(self._down, 0, 1)
+        picture = QWidget()
+        for holder, strip, beside in ((pair, self.lanes, self._down), (picture, self.spectrogram, self._high)):
+            row = QGridLayout(holder)
+            row.setContentsMargins(0, 0, 0, 0)
+            row.setSpacing(0)
+            row.addWidget(strip, 0, 0)
+            row.addWidget(beside, 0, 1)
         splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.setChildrenCollapsible(False)
         # The scroll bar of the roll takes its width from all strips: their time axes have to agree.
-        for widget in (self.waveform, self.spectrogram):
-            splitter.addWidget(_with_margin(widget, bar))
+        splitter.addWidget(_with_margin(self.waveform, bar))
+        splitter.addWidget(picture)
         splitter.addWidget(pair)
         splitter.setStretchFactor(0, 1)
         splitter.setStretchFactor(1, 6)
@@ -105,6 +117,7 @@ class Timeline(QWidget):
         A playhead that was outside already, because the person looks elsewhere, turns nothing.
         """
         was_s, view = self.ruler.playhead_s, self.view
+        self.snap.playhead_s = time_s
         for strip in self.strips:
             strip.set_playhead(time_s)
         if follow and view.start_s <= was_s <= view.end_s and not view.start_s <= time_s <= view.end_s:
@@ -119,6 +132,11 @@ class Timeline(QWidget):
         for surface in self.surfaces:
             surface.drawing = drawing
             surface.setCursor(Qt.CursorShape.CrossCursor if drawing else Qt.CursorShape.ArrowCursor)
+
+    def show_suggestions(self, suggestions: Suggestions) -> None:
+        """Shows what the detector suggests on picture and roll."""
+        for surface in self.surfaces:
+            surface.show_suggestions(suggestions)
 
     def _opened(self) -> None:
         source = self.document.source
@@ -148,6 +166,38 @@ class Timeline(QWidget):
 
     def _scroll_across(self, value: int) -> None:
         self.view.show_span(value / _STEPS * self.view.duration_s, self.view.span_s)
+
+    def _show_range(self) -> None:
+        scale = self.spectrogram.scale
+        page = round(scale.part * _STEPS)
+        self._high.blockSignals(True)
+        self._high.setRange(0, _STEPS - page)
+        self._high.setPageStep(page)
+        self._high.setSingleStep(max(1, page // 20))
+        self._high.setValue(round((1.0 - scale.high) * _STEPS))
+        self._high.blockSignals(False)
+
+    def _scroll_high(self, value: int) -> None:
+        scale = self.spectrogram.scale
+        self.spectrogram.show_range(scale.scrolled((1.0 - value / _STEPS - scale.high) / scale.part))
+
+    def zoom_frequency(self, factor: float) -> None:
+        """Shows `factor` times less of the frequencies, around the selected boxes or the middle of the picture."""
+        scale = self.spectrogram.scale
+        limits = [
+            hz for event in self.document.selected_events for hz in (event.low_hz, event.high_hz) if hz is not None
+        ]
+        middle = float(scale.share(sum(limits) / len(limits))) if limits else 0.5
+        self.spectrogram.show_range(scale.zoomed(factor, middle if 0.0 <= middle <= 1.0 else 0.5))
+
+    def scroll_frequency(self, by: float) -> None:
+        """Shows what lies higher, by a share of what is shown."""
+        self.spectrogram.show_range(self.spectrogram.scale.scrolled(by))
+
+    def zoom_all_frequencies(self) -> None:
+        """Shows all frequencies."""
+        scale = self.spectrogram.scale
+        self.spectrogram.show_range(FrequencyScale(scale.kind, scale.top_hz))
 
     def _show_rows(self) -> None:
         self._down.blockSignals(True)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from recomposer_studio.audio.axes import TimeAxis
 from recomposer_studio.audio.overview import Reader
 from recomposer_studio.studio.document import Document
+from recomposer_studio.studio.snapping import REACH_PIXELS
 from recomposer_studio.studio.theme import Shades
 from recomposer_studio.studio.tiles import Picture
 from recomposer_studio.studio.time_view import TimeView
@@ -24,20 +25,26 @@ class _MarkingStrip(Strip):
     def __init__(self, document: Document, view: TimeView, parent: QWidget | None = None) -> None:
         super().__init__(document, view, parent)
         self._from_x: float | None = None
+        self._from_playhead_s = 0.0
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
         """Begins to mark."""
         super().mousePressEvent(event)
         inside = event.position().x() >= GUTTER and self.document.source is not None
         if event.button() == Qt.MouseButton.LeftButton and inside:
-            self._from_x = event.position().x()
+            self._from_x, self._from_playhead_s = event.position().x(), self.snap.playhead_s
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
         """Marks."""
         super().mouseMoveEvent(event)
         if self._from_x is not None and abs(event.position().x() - self._from_x) > 3:
             first, last = sorted((self.time_at(self._from_x), self.time_at(event.position().x())))
-            self.document.mark(Area(first, last))
+            if self.snap.on != bool(event.modifiers() & Qt.KeyboardModifier.AltModifier):
+                reach_s = REACH_PIXELS / self.plot.width() * self.view.span_s
+                edges = self.snap.edges(self._from_playhead_s, marking=True)
+                first, last = (at_s + self.snap.shift((at_s,), reach_s, edges) for at_s in (first, last))
+            if first < last:
+                self.document.mark(Area(max(first, 0.0), min(last, self.document.duration_s)))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
         """A click seeks."""
@@ -90,7 +97,7 @@ class Waveform(_MarkingStrip):
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """A thin strip."""
-        return QSize(320, 40)
+        return QSize(320, 32)
 
     def show_picture(self, picture: Picture | None, reader: Reader | None) -> None:
         """Shows another sound."""
@@ -162,6 +169,7 @@ class Overview(Strip):
         super().__init__(document, view, parent)
         self.setAccessibleName(self.tr("Overview"))
         self.picture: Picture | None = None
+        self._wave: tuple[object, QImage] | None = None
         self._grip_s: float | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
@@ -171,7 +179,7 @@ class Overview(Strip):
 
     def show_picture(self, picture: Picture | None) -> None:
         """Shows another sound."""
-        self.picture = picture
+        self.picture, self._wave = picture, None
         self.update()
 
     def x_of(self, time_s: float) -> float:
@@ -188,8 +196,12 @@ class Overview(Strip):
         middle = self.height() / 2
         duration_s, width = self.view.duration_s, self.plot.width()
         if self.picture is not None and duration_s * self.picture.grid.rate_hz / width >= self.picture.grid.peak:
-            low, high = self.picture.peaks(0.0, duration_s, width)
-            paint_peaks(painter, shade.faint, GUTTER, middle, middle - 3, low, high)
+            # The whole recording stays where it is while the view moves: drawn once, copied often.
+            key = width, self.height(), shade.faint.rgba()
+            if self._wave is None or self._wave[0] != key:
+                low, high = self.picture.peaks(0.0, duration_s, width)
+                self._wave = key, peaks_image(shade.faint, middle, middle - 3, low, high)
+            painter.drawImage(GUTTER, 0, self._wave[1])
         frame = QRectF(self.x_of(self.view.start_s), 1, self.view.span_s / duration_s * width, self.height() - 2)
         dim = QColor(shade.ground)
         dim.setAlpha(150)
@@ -231,11 +243,17 @@ def paint_peaks(
         low: least sample of every column.
         high: greatest sample likewise.
     """
+    painter.drawImage(left, 0, peaks_image(colour, middle, half, low, high))
+
+
+def peaks_image(colour: QColor, middle: float, half: float, low: _Floats, high: _Floats) -> QImage:
+    """The same as an image on a transparent ground."""
     height = round(2 * middle)
-    tops = np.round(middle - half * np.clip(high, -1, 1))
-    bottoms = np.maximum(np.round(middle - half * np.clip(low, -1, 1)), tops + 1)
-    rows = np.arange(height)[:, None]
+    tops = np.round(middle - half * np.clip(high, -1, 1)).astype(np.int16)
+    bottoms = np.maximum(np.round(middle - half * np.clip(low, -1, 1)).astype(np.int16), tops + 1)
+    rows = np.arange(height, dtype=np.int16)[:, None]
     # One comparison for all pixels is quicker than a polygon of thousands of points.
-    pixels = np.where((rows >= tops) & (rows < bottoms), np.uint32(colour.rgba()), np.uint32(0))
-    image = QImage(pixels.data, len(low), height, 4 * len(low), QImage.Format.Format_ARGB32)
-    painter.drawImage(left, 0, image)
+    pixels = ((rows >= tops) & (rows < bottoms)) * np.uint32(colour.rgba())
+    image = QImage(pixels.data, len(low), height, 4 * len(low), QImage.Format.Format_ARGB32_Premultiplied)
+    # The image shows the array's memory and does not own it.
+    return image.copy()

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from recomposer_studio.studio.plain import as_plain
 
 
-class Welcome(QWidget):
-    """The empty state.
+class Welcome(QScrollArea):
+    """The empty state; on a small screen it is scrolled.
 
     Signals:
         open_requested: the file dialog is wanted.
@@ -44,7 +46,12 @@ class Welcome(QWidget):
         self._recent = QVBoxLayout()
         self._recent.setSpacing(2)
         column.addLayout(self._recent)
-        outer = QGridLayout(self)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setAccessibleName(self.tr("Welcome"))
+        inside = QWidget()
+        self.setWidget(inside)
+        outer = QGridLayout(inside)
         holder = QWidget()
         holder.setLayout(column)
         holder.setMaximumWidth(760)
@@ -53,7 +60,11 @@ class Welcome(QWidget):
         outer.setRowStretch(2, 2)
         outer.setColumnStretch(0, 1)
         outer.setColumnStretch(2, 1)
-        outer.setColumnMinimumWidth(1, 640)
+        outer.setColumnMinimumWidth(1, 560)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Small: the timeline, which takes this place later, fits on small screens."""
+        return QSize(320, 200)
 
     def _title(self) -> QLabel:
         title = QLabel(self.tr("Edit single sounds inside a recording"))
@@ -112,7 +123,7 @@ class Welcome(QWidget):
         for name in files[:5]:
             button = QPushButton(Path(name).name)
             button.setFlat(True)
-            button.setToolTip(name)
+            button.setToolTip(as_plain(name))
             button.setAccessibleName(self.tr("Open {0}").format(Path(name).name))
             button.setStyleSheet("text-align: left; padding: 3px 6px; color: palette(link);")
             button.clicked.connect(lambda _=False, path=name: self.file_requested.emit(path))

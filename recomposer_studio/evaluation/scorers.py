@@ -1,31 +1,39 @@
-"""Class scores of YAMNet, the classifier that KLD figures rest on."""
+"""Class scores of patches of sound: the classifier that KLD figures rest on, whichever a machine has."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recomposer_studio.data import data_folder
 from recomposer_studio.errors import InputError
-from recomposer_studio.tagging.front_end import BANDS, PATCH_FRAMES, log_mel
+from recomposer_studio.roll.labels import read_classes
+from recomposer_studio.tagging.builtin import load_builtin
+from recomposer_studio.tagging.front_end import BANDS, PATCH_FRAMES, PATCH_SAMPLES, log_mel
 from recomposer_studio.tagging.installation import installed, yamnet_folder
+from recomposer_studio.tagging.tagger import Tagger
 from recomposer_studio.tagging.yamnet import load_yamnet
-
-PATCH = 15600
-CLASSES = 521
+from recomposer_studio.tagging.yamnet_graph import CLASSES
 
 
-class YamnetScorer(Protocol):
-    """Anything that scores patches of sound for the 521 classes."""
+class Scorer(Protocol):
+    """Anything that scores patches of sound for classes of its own."""
 
     @property
     def name(self) -> str:
         """What the tables call it; another one for every classifier that scores otherwise."""
         ...
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """AudioSet display names of its classes, in the order of the scores."""
+        ...
+
     def scores(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores (n, 521) from 0 to 1 of patches (n, 15600) at 16 kHz."""
+        """Scores (n, classes) from 0 to 1 of patches (n, 15600) at 16 kHz."""
         ...
 
 
@@ -52,6 +60,7 @@ class LiteRtYamnet:
         try:
             # From bytes: some builds cannot open paths with characters outside the local code page.
             model = Path(path).read_bytes()
+            self._classes = tuple(read_classes(data_folder("resources")))
             self._digest = hashlib.sha256(model).hexdigest()
             self._interpreter: Any = Interpreter(model_content=model, num_threads=1)
             self._interpreter.allocate_tensors()
@@ -60,15 +69,20 @@ class LiteRtYamnet:
         except (ValueError, RuntimeError, OSError, StopIteration) as error:
             raise InputError(f"{path}: not YAMNet as TFLite; give the published yamnet.tflite.") from error
         self._shape = tuple(int(v) for v in self._input["shape"])
-        if int(np.prod(self._shape)) != PATCH:
+        if int(np.prod(self._shape)) != PATCH_SAMPLES:
             raise InputError(
-                f"{path}: the model takes {self._shape}, not {PATCH} samples; give the published yamnet.tflite."
+                f"{path}: the model takes {self._shape}, not {PATCH_SAMPLES} samples; give the published yamnet.tflite."
             )
 
     @property
     def name(self) -> str:
         """What the tables call it, with the beginning of its SHA-256: another file gives other figures."""
         return f"YAMNet (TFLite, LiteRT, sha256 {self._digest[:16]})"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The 521 display names."""
+        return self._classes
 
     def scores(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores (n, 521) of patches (n, 15600) at 16 kHz."""
@@ -80,39 +94,50 @@ class LiteRtYamnet:
         return out
 
 
-class InstalledYamnet:
-    """The YAMNet that `recomposer models install yamnet` has put in place, through ONNX Runtime on one thread.
+@dataclass(frozen=True)
+class TaggerScorer:
+    """Any tagger as a classifier; patches go through YAMNet's front end, one by one as in YAMNet itself.
 
-    Args:
-        folder: where it was installed.
-
-    Raises:
-        InputError: it is not installed, damaged, or ONNX Runtime is missing.
+    Attributes:
+        tagger: scores log-mel patches.
+        kind: what it is and how it runs, for the tables.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Loads the model."""
-        self._tagger = load_yamnet(folder, "cpu", 1)
+    tagger: Tagger
+    kind: str
 
     @property
     def name(self) -> str:
-        """What the tables call it, with the beginning of its SHA-256."""
-        return f"YAMNet (installed, ONNX Runtime, sha256 {self._tagger.digest[:16]})"
+        """What the tables call it, with the beginning of its weights' SHA-256."""
+        return f"{self.tagger.name} ({self.kind}, sha256 {self.tagger.digest[:16]})"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The tagger's classes."""
+        return self.tagger.classes
 
     def scores(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores (n, 521) of patches (n, 15600) at 16 kHz."""
+        """Scores (n, classes) of patches (n, 15600) at 16 kHz."""
         features = np.empty((len(patches), PATCH_FRAMES, BANDS), np.float32)
         for number, patch in enumerate(patches):
             features[number] = log_mel(patch)
-        return self._tagger.tag(features).scores
+        return self.tagger.tag(features).scores
 
 
-def scorer_for(file: Path | None) -> YamnetScorer | None:
-    """The classifier of a run: the file that was given, else the installed YAMNet, else none.
+def scorer_for(file: Path | None) -> Scorer | None:
+    """The classifier of a run: the file that was given, else the installed YAMNet, else the built-in tagger.
+
+    Returns:
+        None where there is no file, no YAMNet, and the built-in tagger cannot run.
 
     Raises:
         InputError: the file or the installed YAMNet is damaged, or what runs it is missing.
     """
     if file is not None:
         return LiteRtYamnet(file)
-    return InstalledYamnet(yamnet_folder()) if installed(yamnet_folder()) is not None else None
+    if installed(yamnet_folder()) is not None:
+        return TaggerScorer(load_yamnet(yamnet_folder(), "cpu", 1), "installed, ONNX Runtime")
+    try:
+        return TaggerScorer(load_builtin(None, "cpu", 1), "ONNX Runtime")
+    except InputError:
+        return None

@@ -1,0 +1,67 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PySide6.QtCore import QRectF
+
+from recomposer_studio.studio.views.captions import place
+from tests.editing.scenes import event, roll
+
+BOUNDS = QRectF(104, 0, 800, 300)
+HEIGHT = 15.0
+BOX = st.builds(
+    QRectF, st.floats(-500, 1_200), st.floats(-100, 280), st.floats(3, 900), st.floats(3, 400)
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(BOX, st.floats(20, 120)), max_size=30))
+def test_every_box_on_the_screen_has_its_caption_inside_the_picture(pairs):
+    boxes, widths = [box for box, _ in pairs], [width for _, width in pairs]
+    tags = place(boxes, widths, HEIGHT, BOUNDS)
+    seen = [n for n, box in enumerate(boxes) if box.right() >= BOUNDS.left() and box.left() <= BOUNDS.right()]
+    assert [tag.number for tag in tags] == seen
+    for tag in tags:
+        assert BOUNDS.contains(tag.spot)
+        assert (tag.spot.width(), tag.spot.height()) == (widths[tag.number], HEIGHT)
+
+
+@given(st.lists(st.floats(110, 700), min_size=2, max_size=15))
+def test_captions_of_boxes_that_start_at_one_place_are_stacked(lefts):
+    boxes = [QRectF(left, 0, 150, 300) for left in lefts]
+    spots = [tag.spot for tag in place(boxes, [100.0] * len(boxes), HEIGHT, BOUNDS)]
+    for number, spot in enumerate(spots):
+        assert not any(spot.intersects(other) for other in spots[:number])
+
+
+def test_the_first_box_has_the_best_place_and_a_box_alone_has_its_corner():
+    box = QRectF(200, 40, 150, 100)
+    (tag,) = place([box], [60.0], HEIGHT, BOUNDS)
+    assert (tag.spot.left(), tag.spot.top(), tag.away) == (203, 43, False)
+    first, second = place([box, box], [60.0, 60.0], HEIGHT, BOUNDS)
+    assert first.spot == tag.spot
+    assert second.spot.top() > first.spot.bottom() and not second.away
+
+
+def test_a_caption_that_finds_no_room_in_its_box_says_so():
+    low = QRectF(200, 100, 150, 12)
+    tags = place([low, low, low], [60.0] * 3, HEIGHT, BOUNDS)
+    assert [tag.away for tag in tags] == [False, True, True]
+
+
+@pytest.mark.parametrize("where", ["inside", "across the left edge"])
+def test_a_box_that_begins_inside_another_keeps_its_caption(rolled, where):
+    picture = rolled.timeline.spectrogram
+    rolled.document.change_roll(
+        "roll", roll(event("a", "delete", 0.5, 3.0, "Rain"), event("k", "keep", 0.55, 2.0, "Dog"))
+    )
+    if where != "inside":
+        rolled.timeline.view.show_span(1.0, 2.0)
+    rolled.document.select(())
+    before = picture.grab().toImage()
+    for gone in ("a", "k"):
+        rolled.document.change_roll("less", rolled.document.roll.without(gone))
+        # The caption of the other one is still there, and that of the one that went is not.
+        assert picture.grab().toImage() != before
+        rolled.document.undo_stack.undo()
+    events = picture.events_in_view()
+    tags = place(picture.boxes(events), [60.0, 60.0], HEIGHT, QRectF(picture.plot))
+    assert len(tags) == 2 and not tags[0].spot.intersects(tags[1].spot)

@@ -1,0 +1,260 @@
+"""Takes as a person treats them: rated, locked, named, copied, varied, comped, and made again from their recipes."""
+
+import json
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+
+from recomposer_studio.project.origin import is_comp
+from recomposer_studio.studio.views.recipe_dialog import RecipeDialog
+from recomposer_studio.studio.views.take_list import lock_rect, star_rect
+from tests.editing.scenes import event
+from tests.studio.remote import Remote, start
+
+
+def settled(qtbot, window) -> None:
+    qtbot.waitUntil(lambda: not window.generating.running and not window.variations.waiting, timeout=30_000)
+
+
+@pytest.fixture
+def taken(qtbot, rolled):
+    """A window with a take by spectral repair."""
+    rolled.generating.generate()
+    settled(qtbot, rolled)
+    return rolled
+
+
+@pytest.fixture
+def inserted(qtbot, rolled):
+    """A window with a take by a model that also inserts a sound."""
+    start(rolled, Remote())
+    rolled.document.change_roll("more", rolled.document.roll.with_event(event("i", "insert", 3.2, 3.6, "Dog")))
+    rolled.generating.generate()
+    settled(qtbot, rolled)
+    return rolled
+
+
+def click(qtbot, window, rect) -> None:
+    qtbot.mouseClick(window.takes.list.viewport(), Qt.MouseButton.LeftButton, pos=rect.center())
+
+
+def key(qtbot, window, key, modifier=Qt.KeyboardModifier.ControlModifier) -> None:
+    qtbot.keyClick(window.timeline.spectrogram, key, modifier)
+
+
+def samples(entry) -> np.ndarray:
+    return entry.take.read(0, entry.take.source.frames)
+
+
+def test_stars_are_given_by_clicks_and_keys_and_taken_back(qtbot, taken):
+    document, lines = taken.document, taken.takes.list
+    rect = lines.visualItemRect(lines.item(1))
+    click(qtbot, taken, star_rect(rect, 2))
+    assert document.takes[0].stars == 2
+    assert "2 stars" in lines.item(1).data(Qt.ItemDataRole.AccessibleTextRole)
+    click(qtbot, taken, star_rect(rect, 2))
+    assert document.takes[0].stars == 0
+    key(qtbot, taken, Qt.Key.Key_3)
+    assert document.takes[0].stars == 3
+    key(qtbot, taken, Qt.Key.Key_Z)
+    assert document.takes[0].stars == 0
+    # The original has none to click.
+    click(qtbot, taken, star_rect(lines.visualItemRect(lines.item(0)), 2))
+    assert document.heard == 0
+
+
+def test_a_locked_take_stays_in_the_list_and_as_it_is(qtbot, taken):
+    document, lines = taken.document, taken.takes.list
+    click(qtbot, taken, lock_rect(lines.visualItemRect(lines.item(1))))
+    assert document.takes[0].locked
+    before = document.state
+    for change in (
+        taken.actions_["remove_take"].trigger,
+        lambda: document.mix("mix", "a", amount=0.1),
+        lambda: (document.select(("a",)), taken.actions_["mute"].trigger()),
+    ):
+        change()
+        assert document.state is before
+        assert taken.messages.text.startswith("Take 1 is locked")
+        taken.messages.dismiss()
+    line = taken.takes.mix.line("a")
+    assert not (line.amount.isEnabled() or line.mute.isEnabled() or line.solo.isEnabled())
+    assert line.removed.isEnabled() and line.more.isEnabled()
+    # Words about it may change.
+    lines.item(1).setText("the one")
+    assert document.takes[0].name == "the one"
+    key(qtbot, taken, Qt.Key.Key_L)
+    assert not document.takes[0].locked
+    assert line.amount.isEnabled()
+    taken.actions_["remove_take"].trigger()
+    assert document.takes == ()
+    key(qtbot, taken, Qt.Key.Key_Z)
+    assert [entry.name for entry in document.takes] == ["the one"]
+
+
+def test_a_copy_is_a_take_of_its_own(qtbot, taken):
+    document = taken.document
+    taken.actions_["lock"].trigger()
+    taken.actions_["duplicate_take"].trigger()
+    first, copy = document.takes
+    assert (copy.name, copy.parent, copy.locked, document.heard) == ("Take 1, copy", first.id, False, 2)
+    document.mix("mix", "a", amount=0.2)
+    assert document.takes[0].take.layer("a").event.amount == 1.0
+    assert document.takes[1].take.layer("a").event.amount == 0.2
+    assert "from Take 1" in taken.takes.list.line(2).facts
+    # From take to take, and over the original, the controls stay: making those of 200 rows takes a second.
+    line = taken.takes.mix.line("a")
+    for version, amount in ((1, 100), (0, 100), (2, 20)):
+        document.hear(version)
+        assert taken.takes.mix.line("a") is line
+        assert line.amount.value() == amount
+        assert line.amount.isVisible() == (version != 0)
+
+
+def test_variations_come_one_after_the_other_with_seeds_of_their_own(qtbot, inserted):
+    document = inserted.document
+    inserted.takes.count.setValue(3)
+    inserted.takes.variations.click()
+    assert inserted.takes.waiting.text() == "2 to come"
+    settled(qtbot, inserted)
+    assert [entry.take.recipe.seed for entry in document.takes] == [0, 1, 2, 3]
+    assert [entry.parent for entry in document.takes] == [None, 1, 1, 1]
+    assert {entry.device for entry in document.takes} == {"cpu"}
+    assert inserted.takes.waiting.text() == ""
+    sounds = {entry.take.layer("i").placed.tobytes() for entry in document.takes}
+    assert len(sounds) == 4
+
+
+def test_escape_ends_all_variations(qtbot, inserted):
+    inserted.takes.count.setValue(9)
+    inserted.takes.variations.click()
+    qtbot.waitUntil(lambda: len(inserted.document.takes) >= 2, timeout=20_000)
+    qtbot.keyClick(inserted.timeline.spectrogram, Qt.Key.Key_Escape)
+    assert not inserted.generating.running and not inserted.variations.waiting
+    qtbot.waitUntil(lambda: not inserted.generating.leaving)
+    assert len(inserted.document.takes) < 9
+
+
+def test_without_an_inserted_sound_there_is_nothing_to_vary(qtbot, taken):
+    taken.actions_["variations"].trigger()
+    assert "inserted sounds alone" in taken.messages.text
+    line = taken.takes.mix.line("a")
+    line.fill_menu()
+    assert "only inserted sounds" in line.menu.actions()[-1].text()
+    assert len(taken.document.takes) == 1
+
+
+def test_one_event_is_rolled_again_and_the_rest_stays(qtbot, inserted):
+    document = inserted.document
+    document.mix("mix", "a", amount=0.5)
+    first = document.takes[0]
+    line = inserted.takes.mix.line("i")
+    line.fill_menu()
+    next(action for action in line.menu.actions() if "3 seeds" in action.text()).trigger()
+    settled(qtbot, inserted)
+    rolled = document.takes[1:]
+    assert [entry.take.layer("i").recipe.seed for entry in rolled] == [1, 2, 3]
+    assert all(entry.take.layer("a") is first.take.layer("a") for entry in rolled)
+    assert all(is_comp(entry.take) and entry.parent == first.id for entry in rolled)
+    assert document.takes[0] is first
+    assert "comp" in inserted.takes.list.line(2).facts
+    assert "(seed 3)" in inserted.takes.mix.line("i").name.text()
+
+
+def test_an_events_sound_of_another_take_makes_a_new_take(qtbot, inserted):
+    document = inserted.document
+    inserted.actions_["rerun"].trigger()
+    settled(qtbot, inserted)
+    first, second = document.takes
+    document.hear(1)
+    line = inserted.takes.mix.line("i")
+    line.fill_menu()
+    next(action for action in line.menu.actions() if action.text() == "Take 2").trigger()
+    assert document.takes[:2] == (first, second)
+    comp = document.takes[2]
+    assert document.heard == 3 and comp.parent == first.id
+    assert comp.take.layer("i").placed is second.take.layer("i").placed
+    assert comp.take.layer("a") is first.take.layer("a")
+    assert "(from Take 2)" in inserted.takes.mix.line("i").name.text()
+    line = inserted.takes.mix.line("i")
+    line.fill_menu()
+    states = {action.text(): action.isEnabled() for action in line.menu.actions() if "Take" in action.text()}
+    assert states["Take 1"] and not states["Take 2  \u2013  the same"]
+    key(qtbot, inserted, Qt.Key.Key_Z)
+    assert document.takes == (first, second)
+
+
+def paste(window, text: str) -> None:
+    QApplication.clipboard().setText(text)
+    window.actions_["paste_recipe"].trigger()
+
+
+def copied(window) -> str:
+    window.actions_["recipe"].trigger()
+    dialog = window.findChild(RecipeDialog)
+    text = dialog.field.toPlainText()
+    dialog.close()
+    QApplication.processEvents()
+    return text
+
+
+def test_a_copied_recipe_makes_the_same_take_again(qtbot, inserted):
+    document = inserted.document
+    document.mix("mix", "b", gain_db=-4.0)
+    inserted.takes.mix.line("b").solo.click()
+    before = document.takes[0]
+    assert before.take.solo == {"b"}
+    text = copied(inserted)
+    told = json.loads(text)
+    assert (told["device"], told["model"], told["parent"]) == ("cpu", "known 00", "")
+    paste(inserted, text)
+    settled(qtbot, inserted)
+    assert inserted.messages.text == ""
+    assert np.array_equal(samples(document.takes[1]), samples(before))
+    assert document.takes[1].take == before.take
+
+
+def test_a_copied_recipe_of_a_comp_makes_the_same_comp_again(qtbot, inserted):
+    document = inserted.document
+    for _ in range(2):
+        inserted.actions_["rerun"].trigger()
+        settled(qtbot, inserted)
+    document.hear(1)
+    inserted.takes.mix.comp_requested.emit("i", document.takes[2].id)
+    document.mix("mix", "i", pan=-0.5)
+    before = document.takes[3]
+    assert is_comp(before.take)
+    paste(inserted, copied(inserted))
+    settled(qtbot, inserted)
+    assert len(document.takes) == 5
+    again = document.takes[4]
+    assert again.take.layer("i").recipe == before.take.layer("i").recipe
+    assert np.array_equal(samples(again), samples(before))
+
+
+def test_a_recipe_of_another_model_is_rendered_and_the_difference_told(qtbot, inserted):
+    paste(inserted, copied(inserted).replace("known 00", "other 1234"))
+    settled(qtbot, inserted)
+    assert "made with other (1234), and this take with known (00)" in inserted.messages.text
+    assert len(inserted.document.takes) == 2
+
+
+@pytest.mark.parametrize("text", ["", "no recipe", "[]", '{"recipe": {}, "roll": {"format_version": 1, "events": 3}}'])
+def test_other_text_is_refused_in_one_sentence(taken, text):
+    before = taken.document.state
+    QApplication.clipboard().setText("x")
+    paste(taken, text) if text else taken.actions_["paste_recipe"].trigger()
+    assert taken.messages.text
+    assert "\n" not in taken.messages.text
+    assert taken.document.state is before
+    assert not taken.generating.running
+
+
+def test_a_recipe_that_does_not_fit_the_recording_is_refused(taken):
+    text = copied(taken).replace('"end_s": 2.9', '"end_s": 99.0')
+    assert "99.0" in text
+    paste(taken, text)
+    assert "99" in taken.messages.text
+    assert not taken.generating.running
