@@ -1,9 +1,11 @@
-"""YAMNet's rows on composed scenes, and its speed in ONNX Runtime against the published TFLite file.
+"""How good the taggers' rows are on composed scenes, how well the built-in one knows sounds, and how fast they are.
 
-Run: python benchmarks/tagging.py figures --manifest MANIFEST.csv [--split valid] [--scenes 50] [--cache DIR]
-     python benchmarks/tagging.py speed [--tflite yamnet.tflite] [--seconds 30]
+Run: python benchmarks/tagging.py figures --manifest MANIFEST.csv [--tagger builtin|yamnet|FOLDER] [--split valid] [--scenes 50]
+     python benchmarks/tagging.py sounds  --manifest MANIFEST.csv [--tagger builtin|FOLDER] [--split valid] [--teacher yamnet.tflite]
+     python benchmarks/tagging.py speed   [--tflite yamnet.tflite] [--seconds 30]
 
-Both use the YAMNet that `recomposer models install yamnet` installed.
+YAMNet is the one that `recomposer models install yamnet` installed. F1 and PSDS need
+sed_eval and sed_scores_eval, which themselves need setuptools<81 and pandas<3.
 """
 
 import argparse
@@ -15,19 +17,26 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 from numpy.typing import NDArray
 
 from recomposer_studio.audio.source import Source
-from recomposer_studio.tagging.events import EventOptions
-from recomposer_studio.tagging.figures import TaggedScene, TrueEvent, measure
+from recomposer_studio.tagging.builtin import load_builtin
+from recomposer_studio.tagging.choice import load_tagger
+from recomposer_studio.tagging.events import DEFAULT_THRESHOLD, EventOptions
+from recomposer_studio.tagging.figures import TaggedScene, measure
 from recomposer_studio.tagging.front_end import FRAMES_PER_S, HOP, PATCH_SAMPLES, RATE_HZ, log_mel, patches
 from recomposer_studio.tagging.installation import yamnet_folder
 from recomposer_studio.tagging.recording import HOP_FRAMES, tag_recording
+from recomposer_studio.tagging.tagger import STEPS_PER_S, FrameTagger
 from recomposer_studio.tagging.yamnet import load_yamnet
+from recomposer_studio.training.cache import RATE_HZ as CACHE_RATE_HZ
 from recomposer_studio.training.cache import AudioCache
 from recomposer_studio.training.manifest import load_manifest, trained_classes
 from recomposer_studio.training.scene_spec import Kind, SceneOptions
-from recomposer_studio.training.scenes import Scene, draw_scene
+from recomposer_studio.training.scenes import draw_scene
+from recomposer_studio.training.tagger import load_teacher
+from recomposer_studio.training.tagger_scenes import SCENE_S, scene_log_mel, scene_truth
 
 KINDS: tuple[Kind, ...] = ("plain", "decoy", "overlap")
 COUNTED_DB = 6.0
@@ -35,32 +44,22 @@ REPEATS = 5
 THRESHOLDS = (0.02, 0.05, 0.1, 0.2, 0.3)
 
 
-def truth_of(scene: Scene) -> list[TrueEvent]:
-    """Every event of a scene; those of at least 6 dB over the background count."""
-    events = []
-    for sound in scene.spec.sounds:
-        stem = scene.stems.get(sound.id)
-        if stem is not None and stem.any():
-            heard = np.flatnonzero(stem)
-            start_s, end_s = heard[0] / scene.rate_hz, (heard[-1] + 1) / scene.rate_hz
-            events.append(TrueEvent(sound.class_name, start_s, end_s, sound.level_db >= COUNTED_DB))
-    return events
-
-
 def figures(arguments: argparse.Namespace) -> None:
     """Prints a table: one line a threshold."""
-    library = load_manifest(arguments.manifest)
+    library = load_manifest(arguments.manifest, share_alike=False)
     cache = AudioCache(library, arguments.cache)
+    trained = trained_classes(library)
     options = SceneOptions(
         tbr_db=(COUNTED_DB, 13.0),
-        classes=trained_classes(library),
+        classes=trained,
         max_yamnet_rank=arguments.max_rank,
     )
-    tagger = load_yamnet(yamnet_folder(), "cpu", arguments.threads)
+    tagger = load_tagger(arguments.tagger, "cpu", arguments.threads)
     scenes = [
         draw_scene(cache, arguments.split, arguments.seed + i, KINDS[i % len(KINDS)], "delete", 10.0, options)
         for i in range(arguments.scenes)
     ]
+    print(f"{tagger.name}, sha256 {tagger.digest[:16]}")
     print(f"{len(scenes)} composed scenes of 10 s, split {arguments.split}, kinds {', '.join(KINDS)}")
     print("threshold  events  box  class in top 3  stray rows / 10 s  false rows / 10 s  onset error")
     with tempfile.TemporaryDirectory() as folder:
@@ -69,7 +68,12 @@ def figures(arguments: argparse.Namespace) -> None:
         for scene in scenes:
             soundfile.write(path, scene.input, scene.rate_hz, subtype="FLOAT")
             with Source.open(path) as source:
-                tagged.append((truth_of(scene), tag_recording(source, tagger, EventOptions(threshold=0.0))))
+                tagged.append(
+                    (
+                        scene_truth(scene, COUNTED_DB, trained),
+                        tag_recording(source, tagger, EventOptions(threshold=0.0)),
+                    )
+                )
     for threshold in THRESHOLDS:
         result = measure(
             [TaggedScene(truth, [row for row in rows if row.confidence >= threshold], 10.0) for truth, rows in tagged]
@@ -78,6 +82,90 @@ def figures(arguments: argparse.Namespace) -> None:
             f"{threshold:9.2f}  {result.events:6d}  {result.boxes:3.0%}  {result.hits:14.0%}"
             f"  {result.stray_per_10_s:17.2f}  {result.false_per_10_s:17.2f}  {result.onset_ms:8.0f} ms"
         )
+    try:
+        from detection import detection_figures
+
+        counted = detection_figures([TaggedScene(truth, rows, SCENE_S) for truth, rows in tagged], DEFAULT_THRESHOLD)
+    except ImportError as error:
+        print(f"no F1 and PSDS: {error}")
+    else:
+        print(", ".join(f"{name}: {value:.3f}" for name, value in counted.items()))
+
+
+def sounds(arguments: argparse.Namespace) -> None:
+    """Prints how well single recorded events are known, class by class, and how closely YAMNet is followed on scenes."""
+    library = load_manifest(arguments.manifest, share_alike=False)
+    cache = AudioCache(library, arguments.cache)
+    trained = trained_classes(library)
+    tagger = load_tagger(arguments.tagger, "cpu", arguments.threads)
+    if not isinstance(tagger, FrameTagger):
+        raise SystemExit("the tagger has to tell when classes sound; choose builtin or a folder")
+    names, logits = [], []
+    audio = cache.split(arguments.split)
+    rng = np.random.default_rng(0)
+    for event in audio.events:
+        if event.class_name not in tagger.event_classes:
+            continue
+        wave = soxr.resample(audio.read(event.key), CACHE_RATE_HZ, RATE_HZ)
+        wave = np.pad(0.3 * wave / np.abs(wave).max(), (RATE_HZ, RATE_HZ)) + 0.001 * rng.standard_normal(
+            len(wave) + 2 * RATE_HZ
+        )
+        frames = log_mel(wave.astype(np.float32))
+        heard = tagger.sounding(frames[: len(frames) // 4 * 4]).classes
+        first = round(STEPS_PER_S)
+        last = max(first + 1, round((len(wave) / RATE_HZ - 1.0) * STEPS_PER_S))
+        logits.append(heard[first:last].mean(axis=0))
+        names.append(event.class_name)
+    values, truth = np.stack(logits), np.array([tagger.event_classes.index(name) for name in names])
+    columns = [tagger.event_classes.index(name) for name in trained]
+    chosen = np.isin(truth, columns)
+    ranks = (values > values[np.arange(len(values)), truth][:, None]).sum(axis=1)
+    precisions = {
+        name: average_precision(values[chosen][:, column], truth[chosen] == column)
+        for name, column in zip(trained, columns, strict=True)
+        if (truth == column).any()
+    }
+    print(
+        f"{tagger.name}, sha256 {tagger.digest[:16]}; split {arguments.split}, {chosen.sum()} events of trained classes"
+    )
+    print(
+        f"mAP {np.mean(list(precisions.values())):.3f} over {len(precisions)} trained classes;"
+        f" named first {np.mean(ranks[chosen] < 1):.3f}, among the first three {np.mean(ranks[chosen] < 3):.3f}"
+    )
+    print(
+        f"all {len(values)} events: named first {np.mean(ranks < 1):.3f}, among the first three {np.mean(ranks < 3):.3f}"
+    )
+    print("| class | events | average precision | first | first three |\n|---|---|---|---|---|")
+    for name, precision in precisions.items():
+        own = ranks[truth == tagger.event_classes.index(name)]
+        print(f"| {name} | {len(own)} | {precision:.2f} | {np.mean(own < 1):.2f} | {np.mean(own < 3):.2f} |")
+    if arguments.teacher:
+        teacher = load_teacher(str(arguments.teacher))
+        options = SceneOptions(tbr_db=(COUNTED_DB, 13.0), classes=trained)
+        cut = np.concatenate(
+            [
+                patches(
+                    scene_log_mel(
+                        draw_scene(cache, arguments.split, n, KINDS[n % len(KINDS)], "delete", SCENE_S, options)
+                    ),
+                    48,
+                )
+                for n in range(arguments.scenes)
+            ]
+        )
+        theirs, ours = teacher.tag(cut).scores, tagger.tag(cut).scores
+        five = np.argsort(-ours, axis=1)[:, :5]
+        print(
+            f"{len(cut)} patches of {arguments.scenes} scenes: same first class as YAMNet {np.mean(five[:, 0] == theirs.argmax(1)):.3f},"
+            f" YAMNet's first among the first five {np.mean((five == theirs.argmax(1)[:, None]).any(1)):.3f},"
+            f" mean absolute difference of scores {np.abs(ours - theirs).mean():.4f}"
+        )
+
+
+def average_precision(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> float:
+    """Mean precision at every positive, from the highest score down."""
+    hits = positive[np.argsort(-scores, kind="stable")]
+    return float((np.cumsum(hits)[hits] / (np.flatnonzero(hits) + 1)).mean())
 
 
 def best_s(work: Callable[[], object], repeats: int) -> float:
@@ -88,6 +176,19 @@ def best_s(work: Callable[[], object], repeats: int) -> float:
         work()
         times.append(time.perf_counter() - start)
     return min(times)
+
+
+def builtin_seconds(samples: NDArray[np.float32], threads: int) -> float:
+    """From samples to rows' raw material with the built-in tagger, in chunks of 9.6 s that overlap by a third, as in use."""
+    tagger = load_builtin(None, "cpu", threads)
+
+    def work() -> None:
+        frames = log_mel(samples)
+        for at in range(0, len(frames) - 640, 640):
+            part = frames[max(0, at - 160) : at + 800]
+            tagger.sounding(part[: len(part) // 4 * 4])
+
+    return best_s(work, REPEATS)
 
 
 def onnx_seconds(samples: NDArray[np.float32], threads: int) -> float:
@@ -118,14 +219,18 @@ def speed(arguments: argparse.Namespace) -> None:
     print(f"{platform.machine()}, hop {HOP_FRAMES / FRAMES_PER_S:g} s; times real time, best of {REPEATS}")
     print(f"front end alone: {arguments.seconds / best_s(lambda: log_mel(samples), REPEATS):.0f}")
     for threads in (1, 2):
+        print(
+            f"built-in tagger, samples to activity, {threads} threads: {arguments.seconds / builtin_seconds(samples, threads):.0f}"
+        )
+        if not arguments.tflite:
+            continue
         onnx_s = onnx_seconds(samples, threads)
-        print(f"ONNX Runtime, {threads} threads: {arguments.seconds / onnx_s:.0f}")
-        if arguments.tflite:
-            lite_s = tflite_seconds(samples, threads, arguments.tflite)
-            ratio = lite_s / onnx_s
-            print(
-                f"TFLite file,  {threads} threads: {arguments.seconds / lite_s:.0f} (ONNX Runtime {ratio:.2f} times as fast)"
-            )
+        print(f"YAMNet, ONNX Runtime, {threads} threads: {arguments.seconds / onnx_s:.0f}")
+        lite_s = tflite_seconds(samples, threads, arguments.tflite)
+        ratio = lite_s / onnx_s
+        print(
+            f"YAMNet, TFLite file,  {threads} threads: {arguments.seconds / lite_s:.0f} (ONNX Runtime {ratio:.2f} times as fast)"
+        )
 
 
 def main() -> None:
@@ -133,12 +238,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
     rows = commands.add_parser("figures")
-    rows.add_argument("--manifest", type=Path, required=True)
-    rows.add_argument("--cache", type=Path)
-    rows.add_argument("--split", default="valid")
-    rows.add_argument("--scenes", type=int, default=50)
+    known = commands.add_parser("sounds")
+    known.add_argument("--teacher", type=Path)
+    known.set_defaults(run=sounds)
+    for parser_of_data in (rows, known):
+        parser_of_data.add_argument("--manifest", type=Path, required=True)
+        parser_of_data.add_argument("--cache", type=Path)
+        parser_of_data.add_argument("--split", default="valid")
+        parser_of_data.add_argument("--scenes", type=int, default=50)
+        parser_of_data.add_argument("--tagger", default="builtin")
+        parser_of_data.add_argument("--threads", type=int, default=1)
     rows.add_argument("--seed", type=int, default=0)
-    rows.add_argument("--threads", type=int, default=1)
     rows.add_argument("--max-rank", type=int, help="targets from files whose class YAMNet itself ranks this high")
     rows.set_defaults(run=figures)
     pace = commands.add_parser("speed")

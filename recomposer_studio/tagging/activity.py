@@ -55,24 +55,34 @@ class Stretch:
 
 
 _FULL_SCALE = 100.0  # magnitude of the strongest band for a full-scale sine: half the window's sum of 200
+_FLOOR_SKIP = 4
 _FLOOR_STEP = 100  # the floor is worked out every second; it moves slowly
 
 
-def excess(frames: LogMel, options: ActivityOptions) -> NDArray[np.float64]:
-    """(frames,) root mean square over the bands of what stands out from their background, in dB."""
+def standing_out(frames: LogMel, options: ActivityOptions) -> NDArray[np.float64]:
+    """(frames, bands) what stands out from the background of each band, in dB, 0 where nothing does."""
     power = np.square(np.maximum(np.exp(frames.astype(np.float64)) - LOG_OFFSET, 0.0))
     levels = 10.0 * np.log10(
         _averaged(power, options.smoothing_frames) + (_FULL_SCALE * 10 ** (options.hearing_db / 20)) ** 2
     )
-    at = np.arange(0, len(frames), _FLOOR_STEP)
+    at = range(0, len(frames), _FLOOR_STEP)
     reach = round(options.floor_s * FRAMES_PER_S)
-    # Every fourth frame tells as much: they overlap and are averaged.
-    floors = np.stack([np.median(levels[max(0, i - reach) : i + reach : 4], axis=0) for i in at])
+    # Every fourth frame tells as much: they overlap and are averaged. Medians along the last axis are several times as fast.
+    few = np.ascontiguousarray(levels[::_FLOOR_SKIP].T)
+    spans = [slice(max(0, i - reach) // _FLOOR_SKIP, -(-(i + reach) // _FLOOR_SKIP)) for i in at]
+    floors = np.stack([np.median(few[:, span], axis=1) for span in spans])
     # Between two of them the nearer one holds: no drift of the floor is mistaken for a slow onset.
     nearest = np.minimum(np.arange(len(frames)) + _FLOOR_STEP // 2, len(frames) - 1) // _FLOOR_STEP
     above = levels - floors[np.minimum(nearest, len(at) - 1)] - options.margin_db
-    # The root mean square lets a few strong bands, a beep or a thump, count for more than many weak ones.
-    return np.asarray(np.sqrt(np.square(np.clip(above, 0.0, options.cap_db)).mean(axis=1)), np.float64)
+    return np.asarray(np.clip(above, 0.0, options.cap_db), np.float64)
+
+
+def excess(frames: LogMel, options: ActivityOptions) -> NDArray[np.float64]:
+    """(frames,) root mean square over the bands of what stands out from their background, in dB.
+
+    The root mean square lets a few strong bands, a beep or a thump, count for more than many weak ones.
+    """
+    return np.asarray(np.sqrt(np.square(standing_out(frames, options)).mean(axis=1)), np.float64)
 
 
 def stretches(frames: LogMel, start_s: float, options: ActivityOptions | None = None) -> list[Stretch]:

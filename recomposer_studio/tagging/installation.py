@@ -86,7 +86,7 @@ def installed(folder: Path) -> Installed | None:
         return Installed(folder / Path(str(facts["file"])).name, str(facts["sha256"]), str(facts["source"]))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{card}: cannot be read; install YAMNet again: recomposer models install yamnet") from error
 
 

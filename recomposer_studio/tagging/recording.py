@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from recomposer_studio.audio.source import Source
 from recomposer_studio.roll.event import Action, Event, EventRoll
-from recomposer_studio.tagging.activity import Stretch, stretches
+from recomposer_studio.tagging.activity import Stretch, excess, stretches
 from recomposer_studio.tagging.events import EventOptions, Found, find_events
+from recomposer_studio.tagging.frame_events import FrameOptions, find_frame_events
 from recomposer_studio.tagging.front_end import (
     BANDS,
     FRAMES_PER_S,
@@ -22,7 +23,7 @@ from recomposer_studio.tagging.front_end import (
     patches,
 )
 from recomposer_studio.tagging.ontology import Ontology
-from recomposer_studio.tagging.tagger import Tagger
+from recomposer_studio.tagging.tagger import FRAMES_PER_STEP, FrameTagger, Sounding, Tagger
 
 HOP_FRAMES = 10
 """From patch to patch: 100 ms."""
@@ -38,6 +39,9 @@ _RECENT = 10
 _BACKGROUND_HOP = 10  # patches
 _REACH_S = PATCH_CENTRE_S + 0.2  # half a patch, and what the median filter sees
 _BATCH = 64
+# A frame tagger hears 9.6 s at once and is believed in the 6.4 s in the middle.
+_CHUNK, _MARGIN = 640, 160
+_LEAD_S, _LONGEST_S = 6.4, 19.2
 
 
 def tag_recording(
@@ -46,15 +50,17 @@ def tag_recording(
     options: EventOptions | None = None,
     progress: Progress | None = None,
     on_found: Callable[[Found], None] | None = None,
+    frame_options: FrameOptions | None = None,
 ) -> list[Found]:
     """The sounds in a recording, ordered by onset.
 
     Args:
         source: the recording; any rate, any number of channels.
         tagger: who listens.
-        options: what makes a row.
+        options: what makes a row of patch scores, and the threshold.
         progress: told every few seconds of sound; what it raises ends the work.
         on_found: given every sound as soon as it is decided.
+        frame_options: what makes a row of a frame tagger's activity.
 
     Raises:
         InputError: the recording cannot be decoded.
@@ -62,12 +68,13 @@ def tag_recording(
     options = options or EventOptions()
     done: list[Found] = []
     total_s = max(1, round(source.duration_s))
-    ears = _Ears(tagger)
-    for window in _windows(source):
-        foreground = stretches(window.frames, window.start_s, options.activity)
-        scores, centres = ears.listen(window, foreground)
-        heard = find_events(scores, centres, foreground, tagger.classes, Ontology.load(), options)
-        for sound in heard:
+    ears = (
+        _FrameEars(tagger, options, frame_options or FrameOptions())
+        if isinstance(tagger, FrameTagger)
+        else _PatchEars(tagger, options)
+    )
+    for window in windows(source):
+        for sound in ears.rows(window):
             sound = replace(sound, start_s=max(0.0, sound.start_s), end_s=min(source.duration_s, sound.end_s))
             in_core = window.core_start_s <= sound.start_s < window.core_end_s
             if in_core and sound.end_s > sound.start_s and not any(_same(sound, other) for other in done[-_RECENT:]):
@@ -96,7 +103,7 @@ def as_roll(found: list[Found]) -> EventRoll:
 
 
 @dataclass(frozen=True)
-class _Window:
+class Window:
     """A run of frames; sounds that begin in its core are decided in it.
 
     Attributes:
@@ -112,7 +119,7 @@ class _Window:
     frames: LogMel
 
 
-def _windows(source: Source) -> Iterator[_Window]:
+def windows(source: Source) -> Iterator[Window]:
     """The recording in overlapping windows, which begin at multiples of the hop; holds no more than one of them."""
     frames: LogMel = np.empty((0, BANDS), np.float32)
     first, core = 0, 0  # the frames that the array and the core begin with
@@ -121,25 +128,32 @@ def _windows(source: Source) -> Iterator[_Window]:
         frames = np.concatenate([frames, block])
         while first + len(frames) >= core + span + after + PATCH_FRAMES:
             stop = core + span + after - first
-            yield _Window(first / FRAMES_PER_S, core / FRAMES_PER_S, (core + span) / FRAMES_PER_S, frames[:stop])
+            yield Window(first / FRAMES_PER_S, core / FRAMES_PER_S, (core + span) / FRAMES_PER_S, frames[:stop])
             core += span
             drop = max(0, core - before - first)
             frames, first = frames[drop:].copy(), first + drop
-    yield _Window(first / FRAMES_PER_S, core / FRAMES_PER_S, np.inf, frames)
+    yield Window(first / FRAMES_PER_S, core / FRAMES_PER_S, np.inf, frames)
 
 
-class _Ears:
+class _PatchEars:
     """Listens to the patches that matter, each once: every one that touches the foreground, and one a second elsewhere.
 
     Off the foreground no row can arise; what is heard there is the background, which changes slowly.
     """
 
-    def __init__(self, tagger: Tagger) -> None:
+    def __init__(self, tagger: Tagger, options: EventOptions) -> None:
         self._tagger = tagger
+        self._options = options
         self._scores = np.empty((0, len(tagger.classes)), np.float32)
         self._first = 0  # number of the patch that the array begins with
 
-    def listen(self, window: _Window, foreground: Sequence[Stretch]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    def rows(self, window: Window) -> list[Found]:
+        """The sounds in a window."""
+        foreground = stretches(window.frames, window.start_s, self._options.activity)
+        scores, centres = self._listen(window, foreground)
+        return find_events(scores, centres, foreground, self._tagger.classes, Ontology.load(), self._options)
+
+    def _listen(self, window: Window, foreground: Sequence[Stretch]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Scores (n, classes) of the window's patches, NaN for those not listened to, and their centres (n,)."""
         cut = patches(window.frames, HOP_FRAMES)
         first = round(window.start_s * FRAMES_PER_S) // HOP_FRAMES
@@ -157,6 +171,52 @@ class _Ears:
             batch = unheard[at : at + _BATCH]
             scores[batch] = self._tagger.tag(cut[batch]).scores
         return scores, centres
+
+
+class _FrameEars:
+    """Listens to everything once, in chunks that overlap; begins and ends of chunks lie at the same times in every window."""
+
+    def __init__(self, tagger: FrameTagger, options: EventOptions, frame_options: FrameOptions) -> None:
+        self._tagger = tagger
+        self._options = options
+        self._frame_options = frame_options
+        self._chunks: dict[int, Sounding] = {}
+
+    def rows(self, window: Window) -> list[Found]:
+        """The sounds in a window that begin near its core."""
+        offset = round(window.start_s * FRAMES_PER_S)
+        end = offset + len(window.frames) // FRAMES_PER_STEP * FRAMES_PER_STEP
+        first = max(0, round((window.core_start_s - _LEAD_S) * FRAMES_PER_S)) // _CHUNK
+        last = (end - 1) // _CHUNK
+        if math.isfinite(window.core_end_s):
+            last = min(last, round((window.core_end_s + _LONGEST_S) * FRAMES_PER_S) // _CHUNK)
+        self._chunks = {number: self._chunk(number, window.frames, offset, end) for number in range(first, last + 1)}
+        parts = list(self._chunks.values())
+        sounding = Sounding(
+            np.concatenate([part.classes for part in parts]),
+            np.concatenate([part.any_event for part in parts]),
+            np.concatenate([part.onset for part in parts]),
+        )
+        above = excess(window.frames, self._options.activity)[first * _CHUNK - offset :]
+        found = find_frame_events(
+            sounding,
+            first * _CHUNK / FRAMES_PER_S,
+            above[: len(sounding.any_event) * FRAMES_PER_STEP],
+            self._tagger.event_classes,
+            Ontology.load(),
+            self._frame_options,
+        )
+        return [row for row in found if row.confidence >= self._options.threshold]
+
+    def _chunk(self, number: int, frames: LogMel, offset: int, end: int) -> Sounding:
+        """What the tagger says of a chunk."""
+        if number in self._chunks:
+            return self._chunks[number]
+        start, stop = number * _CHUNK, min(end, (number + 1) * _CHUNK)
+        low, high = max(offset, start - _MARGIN), min(end, stop + _MARGIN)
+        heard = self._tagger.sounding(frames[low - offset : high - offset])
+        wanted = slice((start - low) // FRAMES_PER_STEP, (stop - low) // FRAMES_PER_STEP)
+        return Sounding(heard.classes[wanted], heard.any_event[wanted], heard.onset[wanted])
 
 
 def _same(a: Found, b: Found) -> bool:

@@ -1,12 +1,16 @@
 """What every tagger is to the rest of the program, whichever network it runs."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recomposer_studio.tagging.front_end import Patches
+from recomposer_studio.tagging.front_end import FRAMES_PER_S, LogMel, Patches
+
+FRAMES_PER_STEP = 4
+"""Log-mel frames in a step of a `FrameTagger`."""
+STEPS_PER_S = FRAMES_PER_S / FRAMES_PER_STEP
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,22 @@ class Tags:
 
     scores: NDArray[np.float32]
     embeddings: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Sounding:
+    """What sounds in a run of steps of 40 ms.
+
+    Attributes:
+        classes: (steps, classes) float32 logits: the chance that a class sounds is their sigmoid, and of one event's mean
+            logits the softmax tells how likely each class is its name.
+        any_event: (steps,) logits of any event, whichever its class.
+        onset: (steps,) logits of an event's onset.
+    """
+
+    classes: NDArray[np.float32]
+    any_event: NDArray[np.float32]
+    onset: NDArray[np.float32]
 
 
 class Tagger(Protocol):
@@ -42,4 +62,18 @@ class Tagger(Protocol):
 
     def tag(self, patches: Patches) -> Tags:
         """Scores and embeddings of (n, 96, 64) patches; any n, also 0."""
+        ...
+
+
+@runtime_checkable
+class FrameTagger(Tagger, Protocol):
+    """A tagger that also tells when each class sounds, not in which patch alone."""
+
+    @property
+    def event_classes(self) -> tuple[str, ...]:
+        """Display names of the classes that `sounding` tells of."""
+        ...
+
+    def sounding(self, frames: LogMel) -> Sounding:
+        """What sounds in (n, 64) frames, n a multiple of 4; trained on about ten seconds at once."""
         ...

@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -10,11 +10,11 @@ from recomposer_studio.data import data_folder
 from recomposer_studio.errors import InputError
 from recomposer_studio.roll.labels import read_classes
 from recomposer_studio.tagging.front_end import BANDS, PATCH_FRAMES, Patches
+from recomposer_studio.tagging.runtime import Device, open_session
 from recomposer_studio.tagging.tagger import Tags
 from recomposer_studio.tagging.yamnet_graph import CLASSES, EMBEDDING
 
-Device = Literal["auto", "cpu", "cuda"]
-
+_AGAIN = "install it again: recomposer models install yamnet"
 _BATCH = 16  # more gains nothing on a CPU and costs memory
 
 
@@ -31,32 +31,10 @@ class Yamnet:
     """
 
     def __init__(self, model: bytes, device: Device = "auto", threads: int | None = None) -> None:
-        try:
-            import onnxruntime
-        except ImportError:
-            raise InputError(
-                "YAMNet needs the package onnxruntime; install recomposer-studio with the extra 'cpu' or 'gpu'."
-            ) from None
-        offered = onnxruntime.get_available_providers()
-        if device == "cuda" and "CUDAExecutionProvider" not in offered:
-            raise InputError(
-                "ONNX Runtime offers no CUDA here; install recomposer-studio with the extra 'gpu', or choose the device cpu."
-            )
-        cuda = device != "cpu" and "CUDAExecutionProvider" in offered
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors only; warnings about the machine are nothing a person could act on
-        options.intra_op_num_threads = threads or 0
-        try:
-            self._session: Any = onnxruntime.InferenceSession(
-                model, options, providers=[*(["CUDAExecutionProvider"] if cuda else []), "CPUExecutionProvider"]
-            )
-            shapes = [node.shape[1:] for node in (*self._session.get_inputs(), *self._session.get_outputs())]
-        except Exception as error:  # ONNX Runtime has a class of its own for every kind of fault
-            raise InputError(
-                "the tagger's network is damaged; install it again: recomposer models install yamnet"
-            ) from error
+        self._session: Any = open_session(model, "YAMNet", _AGAIN, device, threads)
+        shapes = [node.shape[1:] for node in (*self._session.get_inputs(), *self._session.get_outputs())]
         if shapes != [[1, PATCH_FRAMES, BANDS], [CLASSES], [EMBEDDING]]:
-            raise InputError("the tagger's network is not YAMNet; install it again: recomposer models install yamnet")
+            raise InputError(f"the tagger's network is not YAMNet; {_AGAIN}")
         self._digest = hashlib.sha256(model).hexdigest()
         self._classes = tuple(read_classes(data_folder("resources")))
 

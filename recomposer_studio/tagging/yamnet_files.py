@@ -33,8 +33,8 @@ def read_weights(path: Path) -> Weights:
             return fold(dict(_keras_file(path)))
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; give {FORMS}.") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0][:120]
+    except (OSError, ValueError, TypeError, RuntimeError, MemoryError) as error:  # h5py has no class of its own
+        reason = getattr(error, "strerror", None) or (str(error) or "damaged").splitlines()[0][:120]
         raise InputError(f"{path}: this is not YAMNet as published ({reason}); give {FORMS}.") from error
     if not path.exists():
         raise InputError(f"{path}: there is no such file; give {FORMS}.")

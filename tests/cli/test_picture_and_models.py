@@ -24,4 +24,5 @@ def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("repair: spectral repair")
     shipped = list(data_folder("models").glob("*/config.json"))
-    assert len([line for line in lines[1:] if not line.startswith(" ")]) == len(shipped)
+    assert len([line for line in lines[1:] if not line.startswith((" ", "tagger "))]) == len(shipped)
+    assert sum(line.startswith("tagger ") for line in lines) == 2
