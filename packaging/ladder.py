@@ -1,6 +1,6 @@
 """Trains a checkpoint from nothing to a card's figures, unattended: one rung of the ladder a call.
 
-    python packaging/ladder.py pack --data DIR --out SMALL [--kbps 72]   the recordings as Opus files with their table, to travel
+    python packaging/ladder.py pack --data DIR --out SMALL               the recordings as Opus files with their table, to travel
     python packaging/ladder.py cpu  --data DIR --out OUT [--minutes 190] mask head, codec and decoder at the default sizes
     python packaging/ladder.py gpu  --data DIR --out OUT [--minutes 28]  mask head and decoder at the sizes for one GPU; the codec is the
                                                                          shipped one, so that its tokens stay what they are
@@ -12,10 +12,14 @@ printed before it runs; a step that fails ends the rung with its status.
 
 import argparse
 import csv
+import json
+import math
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +27,14 @@ ROOT = Path(__file__).resolve().parents[1]
 OVERLAYS = ROOT / "packaging" / "ladder"
 SHIPPED = ROOT / "models" / "recomposer-small"
 _OPUS_HZ = 48000
+_KBPS = {"event": 64.0, "background": 60.0}
+"""Opus rates of the packed recordings. Up to 52 kbit/s the encoder takes 3 dB from what lies at 4-8 kHz; from 56 on it keeps every band."""
+_LONGEST_BACKGROUND_S = 30.0
+"""Longer backgrounds are cut, so that the pack stays below 40 MiB; a scene takes ten seconds of one at most."""
+
+
+_STATES = {"mask": "run.safetensors", "codec": "codec-run.safetensors", "decoder": "decoder-run.safetensors"}
+_LEAST_MINUTES = 0.02
 
 
 @dataclass(frozen=True)
@@ -50,56 +62,63 @@ def rung(name: str, data: Path, out: Path, minutes: float, rehearse: bool) -> li
     """
     device = "cuda" if name == "gpu" and not rehearse else "cpu"
     drawers = 0 if device == "cpu" and not rehearse else 1 if rehearse else max(1, (os.cpu_count() or 2) - 2)
-    common = (
-        "--data",
-        str(data),
-        "--out",
-        str(out),
-        "--cache",
-        str(out.parent / f"{out.name}-cache"),
-        "--device",
-        device,
-    )
+    cache = out.parent / f"{out.name}-cache"
+    common = ("--data", str(data), "--out", str(out), "--cache", str(cache), "--device", device)
     shares = {"mask": 0.65, "decoder": 0.35} if name == "gpu" else {"codec": 0.13, "mask": 0.5, "decoder": 0.37}
     steps = []
     for part, share in shares.items():
-        words = ["train", part, *(common[:4] if part == "codec" else common)]
-        words += ["--max-minutes", f"{minutes * share:.2f}"]
+        own = round(minutes * share, 2)
+        words = ["train", part, *common, "--max-minutes", str(own)]
         overlay = OVERLAYS / f"{'rehearse' if rehearse else name}-{part}.json"
         words += ["--overlay", str(overlay)] if overlay.is_file() else []
         words += ["--drawers", str(drawers)] if part == "mask" and drawers else []
-        steps.append(Step(tuple(words), minutes * share))
+        steps.append(Step(tuple(words), own))
     scenes = "2" if rehearse else "60"
     measure = ("evaluate", "--data", str(data), "--split", "valid", "--scenes", scenes, "--editor", str(out))
+    measure = (*measure, "--cache", str(cache))
     steps.append(Step((*measure, "--out", str(out.parent / f"{out.name}-figures"), "--device", "cpu", "--no-examples")))
     return steps
 
 
-def climb(steps: list[Step], out: Path, pause: float | None) -> int:
-    """Runs the steps that are not done yet; the status of the first that fails, else 0."""
+def recomposer(words: Sequence[str]) -> int:
+    """Runs a `recomposer` command and returns its status."""
+    command = [sys.executable, "-m", "recomposer_studio.cli.main", *words]
+    return subprocess.run(command, check=False, cwd=ROOT).returncode
+
+
+def climb(
+    steps: Sequence[Step], out: Path, pause: float | None, runner: Callable[[Sequence[str]], int] = recomposer
+) -> int:
+    """Runs the steps that are not done yet; the status of the first that fails, else 0.
+
+    Args:
+        steps: of a rung.
+        out: checkpoint folder; `ladder.txt` there lists what is done.
+        pause: minutes of training in this call, None for all.
+        runner: runs a command.
+    """
     out.mkdir(parents=True, exist_ok=True)
     done = out / "ladder.txt"
     behind = done.read_text(encoding="utf-8").splitlines() if done.is_file() else []
-    left = pause
-    for number, step in enumerate(steps):
-        name = f"{number} {' '.join(step.words[:2])}"
+    left = math.inf if pause is None else pause
+    for step in steps:
+        name = " ".join(step.words)
         if name in behind:
             continue
-        words = list(step.words)
-        if step.words[0] == "train":
-            words.append("--resume")
-            if left is not None and step.words[1] != "codec":
-                words += ["--pause-minutes", f"{left:.2f}"]
+        words, before = list(step.words), spent_minutes(out, step.words[1])
+        if step.minutes:
+            if left < _LEAST_MINUTES:
+                print("paused; the same call goes on", flush=True)
+                return 0
+            words += ["--resume", *([] if pause is None else ["--pause-minutes", f"{left:.2f}"])]
         print("recomposer", *words, flush=True)
-        status = subprocess.run(
-            [sys.executable, "-m", "recomposer_studio.cli.main", *words], check=False, cwd=ROOT
-        ).returncode
-        if status:
+        if status := runner(words):
             return status
-        if left is not None and step.minutes:
+        if step.minutes:
+            spent = spent_minutes(out, step.words[1])
+            left -= spent - before
             # A training that has used its whole budget has come to its end; one that paused has not.
-            spent = _spent_minutes(out, step.words[1])
-            if spent is not None and spent < step.minutes - 0.01:
+            if spent < step.minutes - _LEAST_MINUTES:
                 print(f"paused after {spent:.1f} of {step.minutes:.1f} minutes; the same call goes on", flush=True)
                 return 0
         with done.open("a", encoding="utf-8") as file:
@@ -107,44 +126,59 @@ def climb(steps: list[Step], out: Path, pause: float | None) -> int:
     return 0
 
 
-def _spent_minutes(out: Path, part: str) -> float | None:
-    import json
+def spent_minutes(out: Path, part: str) -> float:
+    """Minutes of its budget that the training of a part has used, as its state says; 0 before it."""
+    from safetensors import safe_open
 
-    lines = (out / "log.jsonl").read_text(encoding="utf-8").splitlines() if (out / "log.jsonl").is_file() else []
-    spent = [entry["minutes"] for entry in map(json.loads, lines) if entry.get("part") == part]
-    return float(spent[-1]) + 0.05 if spent else None
+    state = out / _STATES.get(part, "none")
+    if not state.is_file():
+        return 0.0
+    with safe_open(state, framework="numpy") as file:
+        return float(json.loads(file.metadata()["progress"])["spent_s"]) / 60.0
 
 
-def pack(data: Path, out: Path, kbps: int) -> int:
-    """Copies the table and every recording that it names, as mono Opus files; returns the bytes written.
+def pack(data: Path, out: Path) -> int:
+    """Copies the table and every recording for training and tuning that it names, as mono Opus files; returns the bytes written.
 
     Opus keeps what is below 20 kHz; training works at 32 kHz. Figures of a published checkpoint are measured on the originals.
     """
-    import numpy as np
-    import soundfile as sf
-    import soxr
-
     with (data / "manifest.csv").open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         columns = list(reader.fieldnames or ())
         rows = [row for row in reader if row.get("split") in ("train", "valid")]
     out.mkdir(parents=True, exist_ok=True)
-    total = 0
-    for row in rows:
-        samples, rate_hz = sf.read(data / row["path"], dtype="float32", always_2d=True)
-        mono = soxr.resample(samples.mean(axis=1), rate_hz, _OPUS_HZ) if rate_hz != _OPUS_HZ else samples.mean(axis=1)
-        target = out / Path(row["path"]).with_suffix(".opus")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # libsndfile's compression level for Opus: 0 is 256 kbit/s, 1 is 6 kbit/s for one channel.
-        level = float(np.clip((256.0 - kbps) / 250.0, 0.0, 1.0))
-        sf.write(target, np.clip(mono, -1.0, 1.0), _OPUS_HZ, format="OGG", subtype="OPUS", compression_level=level)
+    targets = [out / Path(row["path"]).with_suffix(".opus") for row in rows]
+    # libsndfile works without the interpreter's lock.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        total = sum(pool.map(_pack_one, [data / row["path"] for row in rows], targets, [row["kind"] for row in rows]))
+    for row, target in zip(rows, targets, strict=True):
         row["path"] = target.relative_to(out).as_posix()
-        total += target.stat().st_size
+        if row["kind"] == "background":
+            row["duration_s"] = f"{min(_LONGEST_BACKGROUND_S, float(row['duration_s'])):.3f}"
     with (out / "manifest.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
     return total + (out / "manifest.csv").stat().st_size
+
+
+def _pack_one(source: Path, target: Path, kind: str) -> int:
+    """Writes a recording as Opus; returns the bytes."""
+    import numpy as np
+    import soundfile as sf
+    import soxr
+
+    samples, rate_hz = sf.read(source, dtype="float32", always_2d=True)
+    mono = samples.mean(axis=1)
+    if kind == "background":
+        mono = mono[: round(_LONGEST_BACKGROUND_S * rate_hz)]
+    if rate_hz != _OPUS_HZ:
+        mono = soxr.resample(mono, rate_hz, _OPUS_HZ)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # libsndfile's compression level for Opus: 0 is 256 kbit/s, 1 is 6 kbit/s for one channel.
+    level = (256.0 - _KBPS[kind]) / 250.0
+    sf.write(target, np.clip(mono, -1.0, 1.0), _OPUS_HZ, format="OGG", subtype="OPUS", compression_level=level)
+    return target.stat().st_size
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -155,11 +189,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--pause", type=float)
-    parser.add_argument("--kbps", type=int, default=72)
     parser.add_argument("--rehearse", action="store_true")
     chosen = parser.parse_args(argv)
     if chosen.rung == "pack":
-        print(f"{pack(chosen.data, chosen.out, chosen.kbps) / 2**20:.1f} MiB in {chosen.out}")
+        print(f"{pack(chosen.data, chosen.out) / 2**20:.1f} MiB in {chosen.out}")
         return 0
     minutes = chosen.minutes or (0.5 if chosen.rehearse else 28.0 if chosen.rung == "gpu" else 190.0)
     out: Path = chosen.out.resolve()
@@ -171,8 +204,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _codec_alone(source: Path, out: Path) -> None:
-    import json
-
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
     config["parts"] = {"codec": config["parts"]["codec"]}
     config["name"], config["better_than_repair"] = out.name, []

@@ -35,6 +35,21 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "(default: anchors)",
     )
     parser.add_argument(
+        "--kind",
+        action="append",
+        default=[],
+        choices=("plain", "overlap", "decoy"),
+        help="only scenes of this kind; repeatable (default: all that the studies ask about)",
+    )
+    parser.add_argument(
+        "--action",
+        action="append",
+        default=[],
+        choices=("delete", "insert", "enhance"),
+        help="only scenes of this action; repeatable (default: all). A later run into the same --out with other kinds, "
+        "actions or more scenes measures only what is new",
+    )
+    parser.add_argument(
         "--yamnet",
         type=Path,
         metavar="FILE.tflite",
@@ -88,6 +103,8 @@ def run(arguments: argparse.Namespace) -> None:
         duration_s=arguments.duration,
         audio=arguments.audio,
         jobs=arguments.jobs,
+        kinds=tuple(arguments.kind),
+        actions=tuple(arguments.action),
     )
     with closing(ReadingBar()) as reading, progress_bar("evaluating") as progress:
         report = evaluate(request, progress, say, reading)

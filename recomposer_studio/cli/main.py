@@ -26,14 +26,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _fail(str(error), 2)
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
+    except BrokenPipeError:
+        return _unheard()
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError:
-        # Whoever read the output has gone or its disk is full; closing it again at exit must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return _unheard()
     return 0
+
+
+def _unheard() -> int:
+    """Whoever read the output has gone or its disk is full; closing it again at exit must not complain either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _fail(sentence: str, status: int) -> int:

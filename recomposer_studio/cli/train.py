@@ -27,7 +27,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("--resume", action="store_true", help="go on with the run that lies in --out")
     parser.add_argument(
-        "--pause-minutes", type=float, metavar="M", help="mask, decoder: leave off after so long; --resume goes on"
+        "--pause-minutes",
+        type=float,
+        metavar="M",
+        help="mask, codec, decoder: leave off after so long; --resume goes on",
     )
     parser.add_argument("--start", type=Path, metavar="DIR", help="begin with the weights of this checkpoint")
     parser.add_argument("--seed", type=int, default=0, metavar="N")

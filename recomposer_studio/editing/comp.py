@@ -16,7 +16,7 @@ from recomposer_studio.errors import InputError
 from recomposer_studio.project.origin import REPAIR, Origin, origin
 from recomposer_studio.project.recipe import Recipe, Renderer
 from recomposer_studio.project.take import Layer, Take
-from recomposer_studio.roll.event import Event, EventRoll
+from recomposer_studio.roll.event import Action, Event, EventRoll
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,11 @@ def renderings(source: Source, roll: EventRoll, made_with: Mapping[str, Origin])
     parts = []
     for one in dict.fromkeys(made_with.values()):
         ids = frozenset(event_id for event_id, other in made_with.items() if other == one)
-        parts.append(Rendering(one, group_roll(roll, ids, one.recipe.fade_s, source), ids))
+        part = group_roll(roll, ids, one.recipe.fade_s, source)
+        if one.model == REPAIR:
+            # An inserted sound changes nothing of those around it, and without a model it cannot be made.
+            part = EventRoll(tuple(event for event in part.events if event.action is not Action.INSERT))
+        parts.append(Rendering(one, part, ids))
     return tuple(parts)
 
 

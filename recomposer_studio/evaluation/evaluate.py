@@ -62,6 +62,8 @@ class Evaluation:
         only: whether to leave out the anchors that were not named; a figure without them says little.
         audio: folder of the clips where the table does not lie beside them, None to look for it.
         jobs: processes to measure in; any number gives the same figures but for the seconds per edit.
+        kinds: scenes of these kinds alone (plain, overlap, decoy); empty for all that the studies ask about.
+        actions: scenes of these actions alone (delete, insert, enhance); empty for all.
     """
 
     data: Path
@@ -81,6 +83,8 @@ class Evaluation:
     only: bool = False
     audio: Path | None = None
     jobs: int = 1
+    kinds: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -123,11 +127,21 @@ def evaluate(
     cases: dict[str, list[Case]] = {}
     for study in studies:
         try:
-            cases[study.name] = study.cases(sampler)
+            drawn = study.cases(sampler)
         except InputError as error:
             if study.name == "anchors":
                 raise
             remarks.append(f"The study {study.name} is left out: {error}")
+            continue
+        if drawn:
+            cases[study.name] = drawn
+        else:
+            remarks.append(f"The study {study.name} is left out: it has no scenes of the chosen kinds and actions.")
+    if not cases and (request.kinds or request.actions):
+        raise InputError(
+            f"the studies {', '.join(study.name for study in studies)} have no scenes of the kinds and actions that were "
+            "chosen; choose others with --kind and --action"
+        )
     everything = [case for members in cases.values() for case in members]
     remarks += _sources(audio, everything, round(request.duration_s * RATE_HZ))
     remarks += _left_out_of_others(editors, everything, request.split)
@@ -172,6 +186,8 @@ def evaluate(
             "scenes": request.scenes,
             "seed": request.seed,
             "duration_s": request.duration_s,
+            "kinds": list(request.kinds) or "all",
+            "actions": list(request.actions) or "all",
             "classes": list(sampler.classes) if sampler.classes else "all",
             "max_yamnet_rank": sampler.max_yamnet_rank,
         },
@@ -209,7 +225,8 @@ def command_of(request: Evaluation) -> str:
     words += ["--scenes", str(request.scenes), "--seed", str(request.seed), "--duration", f"{request.duration_s:g}"]
     words += ["--classes", request.classes, "--max-rank", str(request.max_yamnet_rank or 0)]
     words += ["--device", request.device, "--out", _last(request.out)]
-    for option, values in (("--editor", request.editors), ("--study", request.studies)):
+    chosen = (("--editor", request.editors), ("--study", request.studies))
+    for option, values in (*chosen, ("--kind", request.kinds), ("--action", request.actions)):
         for value in values:
             words += [option, value]
     for option, path in (("--yamnet", request.yamnet), ("--audio", request.audio)):
@@ -326,7 +343,8 @@ def _sampler(request: Evaluation, library: Library, audio: SplitAudio) -> Sample
             raise InputError(f"{library.name}: no class has 8 or more training sources; give --classes all")
     ranked = any(event.yamnet_rank is not None for event in audio.events)
     rank = request.max_yamnet_rank if ranked else None
-    return Sampler(audio, request.scenes, request.seed, request.duration_s, classes, rank)
+    kinds, actions = request.kinds, request.actions
+    return Sampler(audio, request.scenes, request.seed, request.duration_s, classes, rank, kinds, actions)
 
 
 def _left_out(library: Library, audio: SplitAudio) -> list[str]:

@@ -77,10 +77,12 @@ def anchor_tables(cases: Sequence[Case], figures: Figures) -> list[Table]:
     tables = []
     for kind in KINDS:
         members = [replace(case, group=case.group[1:]) for case in cases if case.group[0] == kind]
+        if not members:
+            continue
         what = "background and target" if kind == "plain" else "two backgrounds and another event over the target"
         title, columns = f"{kind.capitalize()} scenes ({what})", ("action", "editor", *figures.distance_columns())
         tables.append(Table(title, _ratios(figures), columns, figures.distance_rows(members)))
-    if figures.kld:
+    if figures.kld and any(case.group[1] == "insert" for case in cases):
         tables.append(_top5_table(cases, figures))
     return [*tables, _regions_table(cases, figures), _seconds_table(cases, figures)]
 

@@ -300,7 +300,12 @@ def roll_within(roll: EventRoll, region: tuple[int, int] | None, rate_hz: int) -
     first_s, last_s = region[0] / rate_hz, region[1] / rate_hz
     return EventRoll(
         tuple(
-            replace(event, start_s=max(event.start_s, first_s) - first_s, end_s=min(event.end_s, last_s) - first_s)
+            # A nanosecond is less than a sample at any rate; beyond it are only the leftovers of a subtraction.
+            replace(
+                event,
+                start_s=round(max(event.start_s, first_s) - first_s, 9),
+                end_s=round(min(event.end_s, last_s) - first_s, 9),
+            )
             for event in roll.events
             if min(event.end_s, last_s) - max(event.start_s, first_s) > 0.5 / rate_hz
         )

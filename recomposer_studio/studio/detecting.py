@@ -77,6 +77,7 @@ class Detecting(QObject):
         self._serial, self._numbers = 0, count(1)
         # Ids that this run gave out; None until it replaced the suggestions of the run before.
         self._given: set[str] | None = None
+        self._step = ""
         self._heard_any = False
         self._listeners: list[Listener] = []
         document.opened.connect(self._opened)
@@ -135,6 +136,7 @@ class Detecting(QObject):
             self.failed.emit(self.tr("No detector is installed; press Install YAMNet in the bar above the picture."))
             return
         self._serial += 1
+        self._step = self.tr("Find similar") if beside else self.tr("Detect")
         self._given = {event.id for event in self._document.suggestions.events} if beside else None
         self._heard_any = False
         job = Detect(source, listener.name, self.taggers, listen, self)
@@ -222,7 +224,7 @@ class Detecting(QObject):
 
     def _put(self, suggestions: EventRoll) -> None:
         document = self._document
-        document.change(self.tr("Detect"), replace(document.state, suggestions=suggestions), f"detect {self._serial}")
+        document.change(self._step, replace(document.state, suggestions=suggestions), f"detect {self._serial}")
 
     def _heard(self, job: Job, nothing: str) -> None:
         if job is not self._job:

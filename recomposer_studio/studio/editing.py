@@ -15,7 +15,7 @@ from recomposer_studio.studio.document import Document
 from recomposer_studio.studio.scale import FrequencyScale
 from recomposer_studio.studio.verbs import Area
 
-FIRST_LABEL = "Dog"
+FIRST_LABEL = "Bark"
 
 
 class Editing(QObject):

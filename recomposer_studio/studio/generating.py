@@ -58,7 +58,8 @@ class Generating(QObject):
         told: something the person should know; a sentence.
         failed: it could not be done; a sentence.
         runs_on: where the model runs, `cpu` or `cuda`.
-        model_lost: the process of the model is gone; a sentence, where it ran, and whether a preview stays.
+        model_lost: the process of the model is gone; a sentence, where it ran, the last lines that it wrote, and whether a
+            preview stays.
     """
 
     state_changed = Signal()
@@ -67,7 +68,7 @@ class Generating(QObject):
     told = Signal(str)
     failed = Signal(str)
     runs_on = Signal(str)
-    model_lost = Signal(str, str, bool)
+    model_lost = Signal(str, str, tuple, bool)
 
     def __init__(self, document: Document) -> None:
         super().__init__(document)
@@ -162,7 +163,7 @@ class Generating(QObject):
         job.progressed.connect(lambda share, left, what: self._progressed(job, share, left, what))
         job.runs_on.connect(lambda device: self._runs_on(job, device))
         job.failed.connect(lambda sentence: self._failed(job, sentence))
-        job.model_lost.connect(lambda sentence, device: self._model_lost(job, sentence, device))
+        job.model_lost.connect(lambda sentence, device, log: self._model_lost(job, sentence, device, log))
         job.finished.connect(lambda: self._finished(job))
         job.start()
         self.state_changed.emit()
@@ -231,7 +232,9 @@ class Generating(QObject):
             return
         if known is not None:
             take = _mixed_like(take, known.take)
-            entry = replace(known, take=take, render_s=seconds, preview=preview, device=self._device_used)
+            entry = replace(
+                known, take=take, render_s=seconds, preview=preview, device=self._device_used, left_out=order.left_out
+            )
         else:
             entry = TakeEntry(
                 order.id, order.name, take, render_s=seconds, left_out=order.left_out, preview=preview,
@@ -244,8 +247,9 @@ class Generating(QObject):
                 self.told.emit(". ".join(order.left_out) + ".")
 
     def _opened(self) -> None:
-        self.cancel()
+        # First of all: the takes are another recording's now, and their numbers say nothing of this order.
         self._order = None
+        self.cancel()
 
     def _progressed(self, job: Render, share: float, left_s: float, what: str) -> None:
         # What a cancelled job still sends is stale.
@@ -264,17 +268,25 @@ class Generating(QObject):
         if self.device == "cuda" and device != "cuda":
             self.told.emit(self.tr("There is no GPU here that the model can use, so it runs on the CPU."))
 
-    def _model_lost(self, job: Render, sentence: str, device: str) -> None:
+    def _model_lost(self, job: Render, sentence: str, device: str, log: tuple[str, ...]) -> None:
         if job is self._job:
             self._settle()
-            self.model_lost.emit(sentence, device, self._entry is not None)
+            self.model_lost.emit(sentence, device, log, self._entry is not None)
 
     def _settle(self) -> None:
         """A preview whose model version will not come is a finished take."""
         entry = self._entry
-        if entry is not None and entry.preview:
+        order = self._order
+        if order is not None and entry is not None and entry.preview:
+            there = {layer.event.id for layer in entry.take.layers}
+            events = order.full.events if order.full is not None else ()
+            missing = [event.label for event in events if event.action is not Action.KEEP and event.id not in there]
+            words = self.tr("{0} is not in it: the render was stopped before")
+            left_out = (*order.left_out, *(words.format(label) for label in missing))
             text = self.tr("Generate {0}").format(entry.name)
-            self._document.put_take(text, replace(entry, preview=False))
+            self._document.put_take(text, replace(entry, preview=False, left_out=left_out))
+            if missing:
+                self.told.emit(self.tr("{0} was stopped without {1}.").format(entry.name, ", ".join(missing)))
 
     def _finished(self, job: Render) -> None:
         if job in self._leaving:

@@ -186,7 +186,10 @@ def _mark(window: "Window", start: bool) -> None:
 
 def _zoom_centre(window: "Window") -> float:
     view, at_s = window.timeline.view, window.listening.position_s
-    return at_s if view.start_s <= at_s <= view.end_s else (view.start_s + view.end_s) / 2
+    # The end of the view is a sum, and may be a little less than the end of the recording.
+    margin_s = 1e-6 * view.span_s
+    inside = view.start_s - margin_s <= at_s <= view.end_s + margin_s
+    return at_s if inside else (view.start_s + view.end_s) / 2
 
 
 def _zoom_marked(window: "Window") -> None:

@@ -155,14 +155,14 @@ class Render(Job):
         layers_done: layers of the model's version that are finished, and the model as a `Take` names it.
         progressed: (share done, seconds left or -1, what is being done).
         runs_on: where the model runs, `cpu` or `cuda`.
-        model_lost: the model failed; a sentence and where it ran.
+        model_lost: the model failed; a sentence, where it ran, and the last lines that it wrote.
     """
 
     rendered = Signal(object, float, bool)
     layers_done = Signal(list, str)
     progressed = Signal(float, float, str)
     runs_on = Signal(str)
-    model_lost = Signal(str, str)
+    model_lost = Signal(str, str, tuple)
 
     def __init__(
         self,
@@ -209,7 +209,7 @@ class Render(Job):
             take = self._render(self._remote, plan.full, self._recipe, first_share, 1.0)
             self.rendered.emit(take, time.monotonic() - self._began, False)
         except WorkerLost as error:
-            self.model_lost.emit(str(error), error.device)
+            self.model_lost.emit(str(error), error.device, error.log)
         finally:
             self._remote = None
 

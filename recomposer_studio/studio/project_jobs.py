@@ -1,6 +1,8 @@
 """Project files off the window's thread: looking for the recording, reading, saving, finding what a crash left."""
 
 import contextlib
+import hashlib
+import os
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PureWindowsPath
@@ -18,6 +20,7 @@ from recomposer_studio.project.store.reader import Reader
 from recomposer_studio.project.store.recorder import Recorder
 from recomposer_studio.studio.jobs import Job
 
+_LONGEST_NAME_BYTES = 250
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")
 
 
@@ -179,12 +182,13 @@ class SaveProject(Job):
     """Makes everything durable and puts a finished copy of the working database in the place of the project file.
 
     Attributes:
+        kept: whether the work is on the disk at least, in the working database.
         revision: what the file holds, 0 until it is there.
     """
 
     def __init__(self, recorder: Recorder, path: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.revision = 0
+        self.kept, self.revision = False, 0
         self._recorder, self._path = recorder, path
 
     def work(self) -> None:
@@ -193,7 +197,9 @@ class SaveProject(Job):
         Raises:
             InputError: it cannot be written.
         """
-        self.revision = copy_project(self._recorder.flush(sweep=True), self._path)
+        working = self._recorder.flush(sweep=True)
+        self.kept = True
+        self.revision = copy_project(working, self._path)
 
 
 class FindLeft(Job):
@@ -217,10 +223,14 @@ class FindLeft(Job):
 def lock_project(path: Path) -> tuple[QLockFile | None, bool]:
     """(the lock on a project file, whether another window has it).
 
-    The lock is a small file beside the project, so that windows on other machines see it too; one that a crash left is known by
-    its process. Where no file can be made, as in a read-only folder, nobody can write the project either.
+    The lock is a small file beside the project, behind links, so that all windows, also on other machines, see it; one that a crash
+    left is known by its process. Where no file can be made, as in a read-only folder, nobody can write the project either.
     """
-    lock = QLockFile(f"{path}.lock")
+    real = Path(os.path.realpath(path))
+    name = os.fsencode(real.name)
+    # With the ending, a very long name would be none any more.
+    short = real.name if len(name) <= _LONGEST_NAME_BYTES else hashlib.sha256(name).hexdigest()[:32]
+    lock = QLockFile(str(real.with_name(f"{short}.lock")))
     lock.setStaleLockTime(0)
     if lock.tryLock(0):
         return lock, False

@@ -170,8 +170,9 @@ def _offer(window: "Window", lefts: list[Left]) -> None:
 
 
 def _recover(window: "Window", left: Left) -> None:
+    since = window.projects.saved_since(left)  # before this window saves what it looks at
     if may_close(window):
-        window.projects.recover(left)
+        window.projects.recover(left, since)
     else:
         left.place.leave()
 
@@ -191,8 +192,10 @@ def may_close(window: "Window") -> bool:
     projects = window.projects
     buttons = QMessageBox.StandardButton
     if projects.stale and not projects.save_now():
-        words = window.tr(
-            "{0} could not be saved. The work is kept on this computer and offered at the next start. Go on?"
+        words = (
+            window.tr("{0} could not be saved. The work is kept on this computer and offered at the next start. Go on?")
+            if projects.kept
+            else window.tr("{0} could not be saved anywhere. Your last changes will be lost. Go on?")
         )
         answer = QMessageBox.question(
             window,

@@ -21,7 +21,7 @@ from recomposer_studio.project.store.contents import (
     with_source,
 )
 from recomposer_studio.project.store.home import Home, Left, Place
-from recomposer_studio.project.store.locate import Found, lying
+from recomposer_studio.project.store.locate import Found, lying, modified_s
 from recomposer_studio.project.store.recorder import Recorder
 from recomposer_studio.studio.commands import Change
 from recomposer_studio.studio.document import Document
@@ -83,6 +83,7 @@ class Projects(QObject):
 
     Attributes:
         path: the project file, None while it has none.
+        kept: whether what the last `save_now` could not save is on the disk at least, and offered at the next start.
 
     Signals:
         changed: the path, or whether everything is in the project file, changed.
@@ -111,6 +112,7 @@ class Projects(QObject):
     ) -> None:
         super().__init__(document)
         self.path: Path | None = None
+        self.kept = True
         self._document, self._home, self._look, self._show = document, home, look, show
         self._recording: Recording | None = None
         self._history = History()
@@ -118,7 +120,7 @@ class Projects(QObject):
         self._lock: QLockFile | None = None
         self._left: Place | None = None
         self._opening: Opening | None = None
-        self._discard = self._restoring = self._gone = False
+        self._discard = self._restoring = self._gone = self._failing = False
         self._saved_view = View()
         self._moment = self._saved_moment = 0
         self._jobs: list[Job] = []
@@ -192,7 +194,7 @@ class Projects(QObject):
             self.failed.emit(self.tr("The recording is in this project alone, so it has to stay in it."))
             self.changed.emit()
             return
-        if on and not Path(self._recording.path).is_file():
+        if on and modified_s(Path(self._recording.path)) is None:
             self.failed.emit(self.tr("{0} is gone; put it back first.").format(self._recording.path))
             self.changed.emit()
             return
@@ -234,7 +236,7 @@ class Projects(QObject):
         if self.path is not None and same_file(self.path, path):
             self.told.emit(self.tr("{0} is open already.").format(path.name))
             return False
-        lock, taken = lock_project(path) if path.is_file() else (None, False)
+        lock, taken = (None, False) if modified_s(path) is None else lock_project(path)
         return self._look_into(path, path, lock, taken, None)
 
     def find_left(self) -> None:
@@ -243,24 +245,41 @@ class Projects(QObject):
         job.found.connect(self.left_found)
         self._start(job)
 
-    def recover(self, left: Left) -> bool:
-        """Begins to open work that a window left behind."""
+    def saved_since(self, left: Left) -> bool:
+        """Whether the project file, or what this window has of it, is newer than work that was left behind."""
+        project = left.project
+        saved_s = None if project is None else modified_s(project)
+        if project is None or saved_s is None:
+            return False
+        return (self.dirty and self._is_ours(project)) or saved_s > left.edited.timestamp() + SAVED_SINCE_S
+
+    def recover(self, left: Left, since: bool | None = None) -> bool:
+        """Begins to open work that a window left behind.
+
+        Args:
+            left: the work, held.
+            since: what `saved_since` said, where it was asked before this window saved what it looks at; None asks now.
+        """
+        if self.busy:
+            left.place.leave()
+            self.told.emit(
+                self.tr("A project is just being opened; choose File > Recover unsaved work once it is there.")
+            )
+            return False
         lock, project = None, left.project
-        if (
-            project is not None
-            and project.is_file()
-            and project.stat().st_mtime > left.edited.timestamp() + SAVED_SINCE_S
-        ):
+        if project is not None and (self.saved_since(left) if since is None else since):
             # To save over it would lose what was done since.
             words = self.tr(
                 "{0} was saved after this work was left, so the work opens without a file; save it under a name of its own."
             )
             self.told.emit(words.format(project.name))
             project = None
-        if project is not None:
+        if project is not None and not self._is_ours(project):
             lock, taken = lock_project(project)
-            project = None if taken else project
-        begun = not self.busy and self._look_into(left.place.database, project, lock, False, left.place)
+            if taken:
+                self._tell_of_other_window(project)
+                project = None
+        begun = self._look_into(left.place.database, project, lock, False, left.place)
         if not begun:
             left.place.leave()
         return begun
@@ -330,6 +349,12 @@ class Projects(QObject):
         self._opening = None
         self._put(source, project.history, project.view, project.elsewhere, opening.read_only)
         self._begin(project.recording, opening.recorder)
+        if opening.project is not None and opening.lock is None and not opening.read_only:
+            # It was this window's own until now, or its folder could not be written.
+            opening.lock, taken = lock_project(opening.project)
+            if taken:
+                self._tell_of_other_window(opening.project)
+                opening.project = None
         self.path, self._lock, self._left = opening.project, opening.lock, opening.left
         self._saved_view = self._look()
         if opening.unchanged:
@@ -343,6 +368,15 @@ class Projects(QObject):
             self._idle.start(IDLE_MS)
         self.opened.emit(opening.project)
         self.changed.emit()
+
+    def _tell_of_other_window(self, project: Path) -> None:
+        words = self.tr(
+            "{0} is open in another window, so the work opens without a file; save it under a name of its own."
+        )
+        self.told.emit(words.format(project.name))
+
+    def _is_ours(self, path: Path) -> bool:
+        return self.path is not None and not self._document.read_only and same_file(self.path, path)
 
     def _hand_over(self) -> None:
         """Gives the recorder what was opened; that is no change."""
@@ -443,7 +477,7 @@ class Projects(QObject):
         if source is None or recording is None:
             return
         path = source.path
-        if not path.is_file():
+        if modified_s(path) is None:
             if not self._gone:
                 words = self.tr("{0} is gone; your work is kept. Put it back, or choose File > Find the recording.")
                 self.failed.emit(words.format(path))
@@ -473,7 +507,8 @@ class Projects(QObject):
         if saving is None:
             return False
         self._saving = saving
-        saving.job.failed.connect(self.failed)
+        if not (quietly and self._failing):  # told already, and tried again
+            saving.job.failed.connect(self.failed)
         saving.job.finished.connect(lambda: self._end_saving(saving))
         self._start(saving.job)
         self.changed.emit()
@@ -489,6 +524,7 @@ class Projects(QObject):
             saving.job.work()
         except InputError as error:
             self.failed.emit(str(error))
+        self.kept = saving.job.kept
         return self._take_in(saving)
 
     def drop(self) -> None:
@@ -501,7 +537,7 @@ class Projects(QObject):
         if path is None or self._recording is None or self._recorder is None:
             return None
         lock = self._lock
-        if self.path is None or self._document.read_only or not same_file(path, self.path):
+        if lock is None or self._document.read_only or self.path is None or not same_file(path, self.path):
             try:
                 lock = check_free(path)
             except InputError as error:
@@ -527,6 +563,9 @@ class Projects(QObject):
             if self._recording is not None and self._recording.sha256 != saving.sha256:
                 self._record()  # it was saved before its recording could be known again
             self.saved.emit(saving.path, saving.quietly)
+        self._failing = not revision
+        if self.path is not None and self.dirty:  # by what came meanwhile, or because it failed
+            self._idle.start(IDLE_MS)
         self.changed.emit()
         return bool(revision)
 
@@ -591,7 +630,8 @@ class Projects(QObject):
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.unlock()
-        self.path, self._recording, self._discard, self._gone = None, None, False, False
+        self.path, self._recording = None, None
+        self._discard = self._gone = self._failing = False
 
     def _lies_in(self, place: Place) -> bool:
         source = self._document.source

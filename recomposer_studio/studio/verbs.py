@@ -12,6 +12,8 @@ SHORTEST_S = 0.01
 """Edges stop here when a box is dragged narrower."""
 LOWEST_HZ = 20.0
 """Limits in frequency stay this far apart when one is dragged."""
+_ROUNDING_S = 1e-4
+"""The playhead stands on a sample, boxes anywhere: less than this past the end is no reason to leave a box out."""
 _AT_THE_END = 0.004
 """A limit this close to the end of the frequency range, as a share of what is shown, is none any more."""
 
@@ -287,10 +289,14 @@ def paste(roll: EventRoll, pasted: EventRoll, at_s: float, duration_s: float) ->
     if not pasted.events:
         return roll, ()
     by_s = at_s - min(event.start_s for event in pasted.events)
+    over_s = max(event.end_s for event in pasted.events) + by_s - duration_s
+    if 0.0 < over_s < _ROUNDING_S:
+        by_s -= over_s
     made = []
     for event in pasted.events:
-        if event.end_s + by_s <= duration_s:
-            new = replace(event, id=fresh_id(roll), start_s=event.start_s + by_s, end_s=event.end_s + by_s)
+        if event.end_s + by_s <= duration_s + _ROUNDING_S:
+            start_s, end_s = max(event.start_s + by_s, 0.0), min(event.end_s + by_s, duration_s)
+            new = replace(event, id=fresh_id(roll), start_s=start_s, end_s=end_s)
             roll = roll.with_event(new)
             made.append(new.id)
     return roll, tuple(made)

@@ -221,11 +221,13 @@ class Window(QMainWindow):
         self.welcome.file_requested.connect(lambda name: self.open(Path(name)))
         for told in (listening.told, generating.told):
             told.connect(self.messages.tell)
-        for failed in (
-            self.imaging.failed, listening.failed, generating.failed, self.editing.failed, self.inspector.refused,
-            self.rows.table.refused, self.timeline.lanes.refused,
-        ):  # fmt: skip
+        for failed in (self.imaging.failed, listening.failed, generating.failed):
             failed.connect(self.messages.fail)
+        for refused in (
+            self.editing.failed, self.inspector.refused, self.rows.table.refused, self.timeline.lanes.refused,
+        ):  # fmt: skip
+            refused.connect(self.messages.refuse)
+        document.undo_stack.indexChanged.connect(self.messages.settle)
 
     def _apply_settings(self) -> None:
         settings = self.settings

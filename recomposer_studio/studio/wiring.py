@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFileDialog
 from recomposer_studio.roll.event import Action
 from recomposer_studio.studio.remembered import recipe_for, with_recipe
 from recomposer_studio.studio.views.decoding_panel import DEVICES
+from recomposer_studio.studio.views.log_dialog import LogDialog
 from recomposer_studio.studio.views.messages import Offer
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ def connect_model(window: "Window") -> None:
     panel.device_chosen.connect(lambda device: choose_device(window, device))
     window.document.opened.connect(lambda: _show_recipe(window))
     generating.runs_on.connect(panel.show_used)
-    generating.model_lost.connect(lambda sentence, device, preview: _offer(window, sentence, device, preview))
+    offers: list[Offer] = []
+    generating.model_lost.connect(lambda *lost: _offer(window, offers, *lost))
+    # Another render has begun: trying the lost one again would be trying this one.
+    generating.state_changed.connect(lambda: window.messages.withdraw(offers) if generating.running else None)
 
 
 def refresh(window: "Window") -> None:
@@ -126,8 +130,10 @@ def _remember_recipe(window: "Window") -> None:
         window.remember(recipes=recipes)
 
 
-def _offer(window: "Window", sentence: str, device: str, preview: bool) -> None:
-    """Says that the model is lost, with the ways out."""
+def _offer(
+    window: "Window", offers: list[Offer], sentence: str, device: str, log: tuple[str, ...], preview: bool
+) -> None:
+    """Says that the model is lost, with the ways out, which it leaves in `offers`."""
 
     def on_the_cpu() -> None:
         choose_device(window, "cpu")
@@ -136,11 +142,13 @@ def _offer(window: "Window", sentence: str, device: str, preview: bool) -> None:
     again = Offer(window.tr("Try again"), window.generating.again)
     if device != "cpu":
         again = Offer(window.tr("Try on the CPU"), on_the_cpu)
-    offers = [again]
+    offers[:] = [again]
     sentence = sentence.split(";")[0].rstrip(".") + "."
     if preview:
         offers.append(Offer(window.tr("Keep spectral repair"), lambda: None))
         sentence = window.tr("{0} The take by spectral repair stays.").format(sentence)
     else:
         sentence = window.tr("{0} Nothing was changed.").format(sentence)
+    if log:
+        offers.append(Offer(window.tr("Details"), lambda: LogDialog(log, window).open(), stays=True))
     window.messages.fail(sentence, offers)

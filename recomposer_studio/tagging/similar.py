@@ -88,12 +88,18 @@ def find_similar(
     total_s = max(1, round(source.duration_s))
     length_s = end_s - start_s
     for window in windows(source):
-        for at_s, likeness in _places(window, tagger, example, options):
+        places = _places(window, tagger, example, options)
+        for (at_s, likeness), next_s in zip(places, [*(at for at, _ in places[1:]), source.duration_s], strict=True):
             stop_s = min(at_s + length_s, source.duration_s)
             itself = min(stop_s, end_s) - max(at_s, start_s) > 0.1 * length_s
             again = done and at_s - done[-1].start_s < options.apart * length_s
-            if window.core_start_s <= at_s < window.core_end_s and not itself and not again and stop_s > at_s:
-                done.append(Found(max(0.0, at_s), stop_s, ((label, likeness),)))
+            if not window.core_start_s <= at_s < window.core_end_s or itself or again:
+                continue
+            # Repeats may follow each other faster than the box is long; their boxes only touch.
+            stop_s = min(stop_s, next_s, start_s if at_s < start_s else stop_s)
+            at_s = max(0.0, at_s, done[-1].end_s if done else 0.0, end_s if at_s >= start_s else 0.0)
+            if stop_s > at_s:
+                done.append(Found(at_s, stop_s, ((label, likeness),)))
                 if on_found:
                     on_found(done[-1])
         if progress:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,10 +16,14 @@ from recomposer_studio.audio.bands import BandGrid, hz_from_mel, mel_from_hz
 from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.codec.mel_rvq import MelRvqCodec, MelRvqConfig, log_bands, quantise, to_vectors
 from recomposer_studio.codec.vocoder import Vocoder
-from recomposer_studio.model.checkpoint import write_part
-from recomposer_studio.training.cache import AudioCache
+from recomposer_studio.errors import InputError
+from recomposer_studio.model.catalogue import CONFIG
+from recomposer_studio.model.checkpoint import load_checkpoint, write_part
+from recomposer_studio.training.cache import AudioCache, SplitAudio
+from recomposer_studio.training.crew import Crew, training_device
+from recomposer_studio.training.curves import Curves
 from recomposer_studio.training.manifest import load_manifest
-from recomposer_studio.training.pace import Average, Pace, load_run, save_run
+from recomposer_studio.training.run import Run
 from recomposer_studio.training.variants import normalised, variant
 
 QUIETEST_DB = -24.0
@@ -26,8 +31,8 @@ QUIETEST_DB = -24.0
 _ROUNDS = 20
 _RESTART_SHARE = 0.1
 _KMEANS_FRAMES = 160_000
-_LEARNING_RATE = 5e-4
 _AVERAGE = 0.998
+_VALID_BATCHES = 4
 _RESOLUTIONS = ((2048, 128), (1024, 80), (512, 48), (128, 12))
 """Window in samples and mel bands of the loss's scales."""
 
@@ -40,12 +45,17 @@ class CodecTraining:
         data: the manifest of recordings, or its folder.
         out: checkpoint folder; the state of the run lies there too.
         max_minutes: wall-clock budget of the vocoder; the codebooks take a few minutes more.
-        resume: go on with the run that lies in `out`.
+        resume: go on with the run that lies in `out`; codebooks that lie there are kept.
+        pause_minutes: leave off after so long, to be resumed later; None trains to the end of the budget.
         seed: of the draws.
         share_alike: use recordings under CC BY-SA too.
         variants: how many variants of every event are made.
         batch: crops in a step.
         crop_frames: grid frames of a crop.
+        valid_every_s: seconds between validations.
+        peak_rate: highest learning rate.
+        cache: folder that keeps decoded recordings between runs, or None.
+        device: `cpu`, `cuda` or `auto`.
         config: the codec.
     """
 
@@ -53,11 +63,16 @@ class CodecTraining:
     out: Path
     max_minutes: float = 25.0
     resume: bool = False
+    pause_minutes: float | None = None
     seed: int = 0
     share_alike: bool = False
     variants: int = 3
     batch: int = 12
     crop_frames: int = 64
+    valid_every_s: float = 120.0
+    peak_rate: float = 5e-4
+    cache: Path | None = None
+    device: str = "cpu"
     config: MelRvqConfig = field(default_factory=MelRvqConfig)
 
 
@@ -100,10 +115,8 @@ def usage_entropy(tokens: NDArray[np.integer], size: int) -> NDArray[np.float64]
     return np.array([-(p[p > 0] * np.log(p[p > 0])).sum() / np.log(size) for p in shares])
 
 
-def training_sounds(options: CodecTraining) -> list[NDArray[np.float32]]:
-    """Events of the train split and variants of them at several gains, each a mono sound at the codec's rate."""
-    library = load_manifest(options.data, share_alike=options.share_alike)
-    audio = AudioCache(library).split("train")
+def training_sounds(audio: SplitAudio, options: CodecTraining) -> list[NDArray[np.float32]]:
+    """Events of a split and variants of them at several gains, each a mono sound at the codec's rate."""
     rng = np.random.default_rng(options.seed)
     sounds = []
     for event in audio.events:
@@ -118,8 +131,8 @@ def training_sounds(options: CodecTraining) -> list[NDArray[np.float32]]:
 class SpectralLoss:
     """Multi-scale log-mel distance of the whole sound, compressed complex distance of the deterministic branch."""
 
-    def __init__(self, rate_hz: int) -> None:
-        """Prepares windows and mel filters."""
+    def __init__(self, rate_hz: int, device: torch.device | str = "cpu") -> None:
+        """Prepares windows and mel filters on the device of the sounds."""
         self._scales = []
         for window, mels in _RESOLUTIONS:
             edges = hz_from_mel(np.linspace(0.0, float(mel_from_hz(rate_hz / 2)), mels + 2))
@@ -127,15 +140,16 @@ class SpectralLoss:
             rise = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
             fall = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
             filters = torch.tensor(np.clip(np.minimum(rise, fall), 0.0, None), dtype=torch.float32)
-            self._scales.append((window, torch.hann_window(window), filters[:, filters.sum(0) > 0]))
+            taper = torch.hann_window(window)
+            scale = 2.0 / float(taper.sum())
+            self._scales.append((window, scale, taper.to(device), filters[:, filters.sum(0) > 0].to(device)))
 
     def __call__(self, whole: Tensor, tone: Tensor, target: Tensor) -> Tensor:
         """Distance of (batch, samples) sounds: `whole` and its deterministic part `tone` from `target`."""
-        total = torch.zeros(())
-        for window, taper, filters in self._scales:
-            spectra = torch.stft(
-                torch.cat([whole, tone, target]), window, window // 4, window=taper, center=False, return_complex=True
-            ) * (2.0 / float(taper.sum()))
+        total = whole.new_zeros(())
+        for window, scale, taper, filters in self._scales:
+            sounds = torch.cat([whole, tone, target])
+            spectra = scale * torch.stft(sounds, window, window // 4, window=taper, center=False, return_complex=True)
             y, d, x = spectra.chunk(3)
             mel_y, mel_x = (torch.einsum("bft,fm->bmt", s.abs().square(), filters) for s in (y, x))
             total = total + 0.5 * functional.l1_loss(torch.log(mel_y + 1e-7), torch.log(mel_x + 1e-7))
@@ -154,9 +168,10 @@ def render_branches(
 ) -> tuple[Tensor, Tensor]:
     """Waveforms of (batch, bands, frames): both branches and the deterministic one, (batch, (frames - 1) * hop)."""
     tone, noise = vocoder(log_power)
-    phase = 2.0 * torch.pi * torch.rand(noise.shape, generator=generator)
+    # Drawn on the processor, so that the draws are the same on every device.
+    phase = 2.0 * torch.pi * torch.rand(noise.shape, generator=generator).to(noise.device)
     spectra = torch.cat([tone + torch.polar(noise, phase), tone]).transpose(1, 2)
-    window = torch.tensor(grid.window, dtype=torch.float32)
+    window = torch.tensor(grid.window, dtype=torch.float32, device=noise.device)
     waves = torch.istft(spectra * (float(grid.window.sum()) / 2.0), grid.n_fft, grid.hop, window=window)
     whole, deterministic = waves.chunk(2)
     return whole, deterministic
@@ -192,6 +207,8 @@ def draw_crops(
 def train_codec(options: CodecTraining, report: Callable[[str], None] = print) -> MelRvqCodec:
     """Fits the codebooks, trains the vocoder, writes both (half precision) as the `codec` part of the checkpoint.
 
+    The averaged weights are judged on the valid split and written every few minutes.
+
     Args:
         options: data, place and budget.
         report: takes a line about the progress now and then.
@@ -200,63 +217,154 @@ def train_codec(options: CodecTraining, report: Callable[[str], None] = print) -
         The codec.
 
     Raises:
-        InputError: unusable data, or a state that does not fit.
+        InputError: unusable data, a state that does not fit, no such device, or the training has diverged.
     """
-    with one_thread(gradients=True):
-        return _train(options, report)
+    device = training_device(options.device)
+    crew = Crew.join(device)
+    try:
+        with one_thread(gradients=True) if device.type == "cpu" else nullcontext():
+            return _train(options, device, crew, report)
+    finally:
+        crew.leave()
 
 
-def _train(options: CodecTraining, report: Callable[[str], None]) -> MelRvqCodec:
+def _train(options: CodecTraining, device: torch.device, crew: Crew, report: Callable[[str], None]) -> MelRvqCodec:
     torch.manual_seed(options.seed)
     config, grid = options.config, BandGrid.at(options.config.rate_hz)
-    waves = training_sounds(options)
+    cache = AudioCache(load_manifest(options.data, share_alike=options.share_alike), options.cache)
+    waves = training_sounds(cache.split("train"), options)
     bands = [log_bands(wave, config.rate_hz) for wave in waves]
+    codec = _kept(options) if options.resume else None
+    if codec is None:
+        codec = _fitted(options, bands, device, report)
+        if crew.leads:
+            _write(options, codec)
+    sounds = _sounds(codec, waves, bands)
+    vocoder = Vocoder(config.vocoder, config.rate_hz).to(device)
+    optimiser = torch.optim.AdamW(vocoder.parameters(), lr=options.peak_rate, betas=(0.8, 0.99), weight_decay=0.01)
+    run = Run(
+        vocoder,
+        [optimiser],
+        options.out / "codec-run.safetensors",
+        max_minutes=options.max_minutes,
+        resume=options.resume,
+        pause_minutes=options.pause_minutes,
+        average=_AVERAGE,
+        crew=crew,
+    )
+    report(f"vocoder: {sum(p.numel() for p in vocoder.parameters()) / 1e6:.2f} M weights, from step {run.step}")
+    loss_of, size = SpectralLoss(config.rate_hz, device), crew.share_of(options.batch)
+    # Every process draws its own crops.
+    seed = options.seed + 1_000_003 * crew.rank
+    judge = _Judge(options, cache, codec, device, report) if crew.leads else None
+    try:
+        vocoder.train()
+        while run.going:
+            rng = np.random.default_rng((seed, run.step))
+            powers, targets = draw_crops(sounds, size, options.crop_frames, grid.hop, rng)
+            generator = torch.Generator().manual_seed(seed + run.step)
+            whole, tone = render_branches(vocoder, powers.to(device), grid, generator)
+            run.learn(loss_of(whole, tone, targets.to(device)))
+            if judge is not None and run.judge_due(options.valid_every_s):
+                judge(run)
+        run.keep()
+        return judge(run) if judge is not None else codec
+    finally:
+        if judge is not None:
+            judge.close()
+
+
+def _kept(options: CodecTraining) -> MelRvqCodec | None:
+    """The codec that an interrupted run has left, whose codebooks need not be fitted again; None where there is none.
+
+    Raises:
+        InputError: what lies there is damaged or has another configuration.
+    """
+    if not (options.out / CONFIG).is_file():
+        return None
+    checkpoint = load_checkpoint(options.out)
+    if "codec" not in checkpoint.configs:
+        return None
+    config = MelRvqConfig.from_json(checkpoint.configs["codec"])
+    if config != options.config:
+        raise InputError(
+            f"{options.out}: the codec there has another configuration; train anew or give the old settings"
+        )
+    return MelRvqCodec.from_tensors(config, checkpoint.tensors["codec"])
+
+
+def _fitted(
+    options: CodecTraining,
+    bands: Sequence[NDArray[np.float64]],
+    device: torch.device,
+    report: Callable[[str], None],
+) -> MelRvqCodec:
+    """A codec with new codebooks and an untrained vocoder."""
+    config, start_s = options.config, time.monotonic()
     vectors = torch.from_numpy(np.concatenate([to_vectors(b) for b in bands]).astype(np.float32))
     generator = torch.Generator().manual_seed(options.seed)
     vectors = vectors[torch.randperm(len(vectors), generator=generator)[:_KMEANS_FRAMES]]
     mean = vectors.mean(0)
-    start = time.monotonic()
-    books = fit_codebooks(vectors - mean, config.levels, config.codebook_size, options.seed).half().float()
-    vocoder = Vocoder(config.vocoder, config.rate_hz)
-    codec = MelRvqCodec(config, mean.half(), books, vocoder)
-    _write(options, codec)
-    tokens = quantise(vectors - mean, books).numpy()
-    entropy = usage_entropy(tokens, config.codebook_size).round(3)
-    report(f"codebooks: {len(vectors)} frames, {time.monotonic() - start:.0f} s, entropy {entropy}")
+    rest = (vectors - mean).to(device)
+    books = fit_codebooks(rest, config.levels, config.codebook_size, options.seed).half().float()
+    entropy = usage_entropy(quantise(rest, books).cpu().numpy(), config.codebook_size).round(3)
+    report(f"codebooks: {len(vectors)} frames, {time.monotonic() - start_s:.0f} s, entropy {entropy}")
+    return MelRvqCodec(config, mean.half(), books.cpu(), Vocoder(config.vocoder, config.rate_hz))
 
-    sounds = [
+
+def _sounds(
+    codec: MelRvqCodec, waves: Sequence[NDArray[np.float32]], bands: Sequence[NDArray[np.floating]]
+) -> list[Sound]:
+    return [
         Sound(w, b.astype(np.float32), codec.dequantise(codec.encode(w)).astype(np.float32))
         for w, b in zip(waves, bands, strict=True)
     ]
-    loss_of = SpectralLoss(config.rate_hz)
-    optimiser = torch.optim.AdamW(vocoder.parameters(), lr=_LEARNING_RATE, betas=(0.8, 0.99), weight_decay=0.01)
-    average = Average(vocoder, _AVERAGE)
-    state = options.out / "codec-run.safetensors"
-    step, spent_s = load_run(state, vocoder, average, optimiser) if options.resume else (0, 0.0)
-    pace, recent = Pace(options.max_minutes, spent_s), 0.0
-    vocoder.train()
-    while pace.share < 1.0:
-        rng = np.random.default_rng((options.seed, step))
-        powers, targets = draw_crops(sounds, options.batch, options.crop_frames, grid.hop, rng)
-        whole, tone = render_branches(vocoder, powers, grid, torch.Generator().manual_seed(step))
-        loss = loss_of(whole, tone, targets)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(vocoder.parameters(), 1.0)
-        for group in optimiser.param_groups:
-            group["lr"] = pace.rate(_LEARNING_RATE, step)
-        optimiser.step()
-        average.update(vocoder, step)
-        recent += (loss.item() - recent) / min(step + 1, 50)
-        step += 1
-        if step % 100 == 0:
-            report(f"vocoder: step {step}, {pace.spent_s / 60:.1f} min, loss {recent:.4f}")
-        if pace.save_due():
-            save_run(state, vocoder, average, optimiser, step, pace.spent_s)
-    vocoder.load_state_dict(average.values)
-    _write(options, codec)
-    save_run(state, vocoder, average, optimiser, step, pace.spent_s)
-    return codec
+
+
+class _Judge:
+    """Validates the averaged weights, puts them into the codec, writes it, and keeps the record."""
+
+    def __init__(
+        self,
+        options: CodecTraining,
+        cache: AudioCache,
+        codec: MelRvqCodec,
+        device: torch.device,
+        report: Callable[[str], None],
+    ) -> None:
+        self._options, self._codec, self._device, self._report = options, codec, device, report
+        self._grid = BandGrid.at(codec.rate_hz)
+        audio = cache.split("valid")
+        waves = [normalised(audio.read(event.key)) for event in audio.events]
+        sounds = _sounds(codec, waves, [log_bands(wave, codec.rate_hz) for wave in waves])
+        rng = np.random.default_rng(options.seed)
+        batches = range(_VALID_BATCHES)
+        self._crops = [draw_crops(sounds, options.batch, options.crop_frames, self._grid.hop, rng) for _ in batches]
+        self._net = Vocoder(options.config.vocoder, options.config.rate_hz).to(device).eval()
+        self._loss = SpectralLoss(codec.rate_hz, device)
+        self._shown = waves[0]
+        self._curves = Curves(options.out, "codec")
+
+    @torch.no_grad()
+    def __call__(self, run: Run) -> MelRvqCodec:
+        self._net.load_state_dict(run.average.values)
+        losses = []
+        for number, (powers, waves) in enumerate(self._crops):
+            generator = torch.Generator().manual_seed(number)
+            branches = render_branches(self._net, powers.to(self._device), self._grid, generator)
+            losses.append(float(self._loss(*branches, waves.to(self._device))))
+        weights = {f"vocoder.{name}": value.cpu() for name, value in run.average.values.items()}
+        codec = MelRvqCodec.from_tensors(self._options.config, {**self._codec.tensors(), **weights})
+        _write(self._options, codec)
+        figures = {"loss": run.loss(), "valid/loss": float(np.mean(losses))}
+        self._report(f"vocoder: {self._curves.add(run.step, run.spent_s, figures)}")
+        decoded = codec.decode(codec.encode(self._shown))
+        self._curves.sound(run.step, "valid: a recording through the codec", decoded, codec.rate_hz)
+        return codec
+
+    def close(self) -> None:
+        """Ends the record."""
+        self._curves.close()
 
 
 def _write(options: CodecTraining, codec: MelRvqCodec) -> None:

@@ -184,12 +184,12 @@ def _train(options: DecoderTraining, device: torch.device, crew: Crew, report: C
     )
     judge = _Judge(options, cache, codec, texts, device, report) if crew.leads else None
     report(f"decoder: {sum(p.numel() for p in decoder.parameters()) / 1e6:.2f} M weights, from step {run.step}")
-    size = crew.share_of(options.batch)
+    size, own = crew.share_of(options.batch), 1_000_003 * crew.rank
     while run.going:
-        for batch in drawer.training(options.seed + 1_000_003 * crew.rank, run.step, size):
+        for batch in drawer.training(options.seed + own, run.step, size):
             decoder.train()
             with torch.autocast(device.type, torch.bfloat16):
-                loss = training_loss(decoder, batch.to(device), torch.Generator().manual_seed(run.step))
+                loss = training_loss(decoder, batch.to(device), torch.Generator().manual_seed(run.step + own))
             run.learn(loss)
         if judge is not None and run.judge_due(options.valid_every_s):
             judge(run)

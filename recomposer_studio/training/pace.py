@@ -43,16 +43,23 @@ class Pace:
         """Elapsed share of the budget, 0-1."""
         return min(1.0, self.spent_s / self._budget_s) if self._budget_s > 0 else 1.0
 
-    def rate(self, peak: float, step: int) -> float:
-        """Learning rate: a short rise, a plateau, then linear to zero over the last 40 % of the time."""
-        return peak * min(1.0, (step + 1) / _WARM_UP_STEPS, (1.0 - self.share) / _ANNEALED_SHARE)
-
     def save_due(self) -> bool:
         """True once every five minutes."""
         if time.monotonic() - self._saved_s < SAVE_EVERY_S:
             return False
         self._saved_s = time.monotonic()
         return True
+
+
+def rate(peak: float, step: int, share: float) -> float:
+    """Learning rate: a short rise, a plateau, then linear to zero over the last 40 % of the time.
+
+    Args:
+        peak: highest rate.
+        step: number of the step.
+        share: elapsed share of the budget.
+    """
+    return peak * min(1.0, (step + 1) / _WARM_UP_STEPS, (1.0 - share) / _ANNEALED_SHARE)
 
 
 class Average:
@@ -127,7 +134,9 @@ def load_run(path: Path, network: nn.Module, average: Average, optimisers: Optim
         network.load_state_dict(groups["network"])
         if average.values.keys() != groups["average"].keys():
             raise KeyError("averages")
-        average.values = groups["average"]
+        for name, value in average.values.items():
+            # Into the tensors that are there: a file is read on the processor, they may lie on a GPU.
+            value.copy_(groups["average"][name])
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in groups["optimiser"].items():
             index, what = name.split(".", 1)

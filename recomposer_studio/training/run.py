@@ -9,12 +9,14 @@ from torch import Tensor, nn
 
 from recomposer_studio.errors import InputError
 from recomposer_studio.training.crew import Crew
-from recomposer_studio.training.pace import Average, Pace, load_run, save_run
+from recomposer_studio.training.pace import Average, Pace, load_run, rate, save_run
 
 _CLIP = 1.0
 _BAD_STEPS = 20
 _DIVERGED = 4.0
 _RECENT = 0.01
+_SETTLED_STEPS = 50
+"""Losses that are averaged before the run is judged by them: a lucky first batch is no measure of the others."""
 
 
 def hidden_matrices(network: nn.Module, inside: Callable[[str], bool]) -> list[nn.Parameter]:
@@ -71,7 +73,8 @@ class Run:
         self._now_s = spent_s
         self._judged_s = spent_s
         self._bad = 0
-        self._recent, self._lowest = math.nan, math.inf
+        self._recent, self._lowest = 0.0, math.inf
+        self._watched = 0
         self._sum, self._count = 0.0, 0
 
     @property
@@ -99,7 +102,8 @@ class Run:
         if math.isfinite(value) and bool(torch.isfinite(norm)):
             for optimiser, peaks in zip(self._optimisers, self._peaks, strict=True):
                 for group, peak in zip(optimiser.param_groups, peaks, strict=True):
-                    group["lr"] = self._pace.rate(peak, self.step)
+                    # By the crew's clock, not the process's own: all take the very same step.
+                    group["lr"] = rate(peak, self.step, self._share)
                 optimiser.step()
             self.average.update(self._network, self.step)
             self._watch(value)
@@ -135,5 +139,7 @@ class Run:
     def _watch(self, value: float) -> None:
         self._bad = 0
         self._sum, self._count = self._sum + value, self._count + 1
-        self._recent = value if math.isnan(self._recent) else self._recent + _RECENT * (value - self._recent)
-        self._lowest = min(self._lowest, self._recent)
+        self._watched += 1
+        self._recent += (value - self._recent) * max(_RECENT, 1.0 / self._watched)
+        if self._watched >= _SETTLED_STEPS:
+            self._lowest = min(self._lowest, self._recent)

@@ -1,6 +1,7 @@
 """`recomposer evaluate` and `recomposer scenes` from the command line."""
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +39,35 @@ def test_evaluate_prints_its_tables_and_writes_a_report(
     assert "holds: repair" in out
     assert (tmp_path / "out" / "report.json").is_file()
     assert str(tmp_path / "out" / "report.md") in out
+
+
+def test_only_chosen_kinds_and_actions_are_measured(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", "--data", folder, "--out", tmp_path, "--scenes", 1, "--classes", "all", "--no-examples"]
+    few = [*map(str, words), "--editor", "copy", "--editor", "repair", "--only", "--duration", "3"]
+    assert main([*few, "--kind", "overlap", "--action", "delete", "--action", "enhance"]) == 0
+    shown = capsys.readouterr().out
+    assert "### Overlap scenes" in shown
+    assert "### Plain scenes" not in shown
+    lines = (tmp_path / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    groups = {tuple(json.loads(line)["group"]) for line in lines}
+    assert groups == {("overlap", "delete"), ("overlap", "enhance")}
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert "--kind overlap --action delete --action enhance" in report["command"]
+    # The same folder takes the rest later, and keeps what is known.
+    assert main([*few, "--kind", "plain", "--kind", "overlap", "--action", "delete"]) == 0
+    more = (tmp_path / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    assert more[: len(lines)] == lines
+    assert {tuple(json.loads(line)["group"]) for line in more[len(lines) :]} == {("plain", "delete")}
+
+
+def test_kinds_and_actions_that_no_study_has_are_one_line(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", "--data", folder, "--out", tmp_path, "--scenes", 1, "--classes", "all", "--study", "swap"]
+    assert main([*map(str, words), "--kind", "plain"]) == 2
+    assert "choose others with --kind and --action" in capsys.readouterr().err
 
 
 def test_the_help_names_every_study(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from recomposer_studio.project.recipe import Recipe, Renderer
 from recomposer_studio.project.recipe_text import read_recipe, recipe_text
 from recomposer_studio.project.state import TakeEntry
 from recomposer_studio.project.take import Take
+from recomposer_studio.roll.event import EventRoll
 from tests.editing.fakes import KnownGenerator
 from tests.editing.scenes import burst, event, noise, roll, write
 
@@ -133,3 +134,13 @@ def test_a_box_that_was_moved_alone_may_come_over(source):
     comp = taken_over(render(source, 0), moved, "i")
     assert comp.roll.event("i").start_s == 1.5
     same(render_again(source, comp.roll, main_origin(comp), origins(comp), generator_for), comp)
+
+
+def test_a_preview_beside_an_inserted_sound_is_rendered_again(source):
+    events = roll(event("a", "delete", 0.4, 0.8, "Bell"), event("i", "insert", 0.7, 1.0, "Dog"))
+    full = render(source, 3, events=events)
+    # What is left of a render that was stopped: the model had made the one, spectral repair the other before it.
+    preview = render(source, 3, None, Renderer.REPAIR, EventRoll(events.events[:1]))
+    (bell,) = preview.layers
+    stopped = replace(full, layers=(replace(bell, recipe=preview.recipe, model=preview.model), full.layers[1]))
+    same(render_again(source, stopped.roll, main_origin(stopped), origins(stopped), generator_for), stopped)

@@ -22,8 +22,8 @@ _MADE = datetime(2026, 3, 4, 5, 6, 7, 890)
 
 
 def make_recording(folder: Path, name: str = "street.wav", seed: int = 0) -> Path:
-    """Half a second of stereo noise."""
-    return write(folder / name, noise(CHANNELS, _LENGTH_S, RATE_HZ, seed), RATE_HZ)
+    """Half a second of stereo noise; not of floats, whose files bear the time and are never the same twice."""
+    return write(folder / name, noise(CHANNELS, _LENGTH_S, RATE_HZ, seed), RATE_HZ, "PCM_24")
 
 
 def sound(samples: int, seed: int = 0) -> NDArray[np.float32]:

@@ -32,7 +32,7 @@ def written(folder, project):
 
 
 @given(data=st.data())
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_every_history_comes_back_to_the_bit(source, data):
     history = data.draw(histories(source))
     project = Project(Recording.of(source, source.sha256()), history, View(heard=1), frozenset({"k"}))

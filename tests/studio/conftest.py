@@ -9,7 +9,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QApplication
 
 from recomposer_studio.studio.settings import SettingsFile
@@ -77,6 +77,8 @@ def window(qtbot, tmp_path: Path, output: HandOutput) -> Iterator[Window]:
     window.hide()
     window.deleteLater()
     app.processEvents()
+    # Outside of an event loop Qt keeps what is to be deleted, and every later window would be slower by it.
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 @pytest.fixture

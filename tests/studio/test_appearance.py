@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QCheckBox, QComboBox, QLabel, QWidget
 
 import recomposer_studio.studio
 from recomposer_studio.roll.event import Action
@@ -181,3 +181,20 @@ def test_the_welcome_page_fits(window, size):
     words = " ".join(label.text() for label in window.welcome.findChildren(QLabel))
     for step in ("Open a recording", "Draw a box", "Press G"):
         assert step in words
+
+
+def test_the_states_of_a_check_box_differ_in_shape_and_not_in_size(qtbot):
+    apply_theme(QApplication.instance(), "dark")
+    box = QCheckBox("Stems too")
+    qtbot.addWidget(box)
+    box.setTristate(True)
+    sizes, inks = set(), []
+    for state in Qt.CheckState:
+        box.setCheckState(state)
+        box.resize(box.sizeHint())
+        image = box.grab().toImage()
+        sizes.add((image.width(), image.height()))
+        inks.append([[image.pixelColor(x, y).lightnessF() for x in range(18)] for y in range(image.height())])
+    assert len(sizes) == 1
+    grey = np.round(np.array(inks), 1)
+    assert all((grey[a] != grey[b]).sum() > 10 for a in range(3) for b in range(a))

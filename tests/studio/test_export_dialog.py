@@ -118,3 +118,31 @@ def test_fewer_bits_than_the_recording_are_said(qtbot, taken, tmp_path):
         assert "as the recording" in dialog.format_label.text()
         dialog.bits.setCurrentIndex(1)
         assert "every sample is requantised, with dither" in dialog.format_label.text()
+
+
+def test_the_dialog_names_no_option_of_the_command_line(qtbot, taken, tmp_path):
+    sound, rate = soundfile.read(taken.document.source.path)
+    sound[-1] = 1.5
+    soundfile.write(tmp_path / "loud.wav", sound, rate, "FLOAT")
+    with Source.open(tmp_path / "loud.wav") as source:
+        dialog = ExportDialog(replace(taken.document.takes[0].take, source=source), "x")
+        qtbot.addWidget(dialog)
+        dialog.bits.setCurrentIndex(1)
+        dialog.start()
+        qtbot.waitUntil(lambda: dialog.problem.isVisibleTo(dialog), timeout=20_000)
+        assert "exceeds full scale" in dialog.problem.text() and "--" not in dialog.problem.text()
+        qtbot.waitUntil(lambda: dialog.write.isEnabled(), timeout=20_000)
+
+
+def test_the_stems_lie_beside_the_take_until_another_folder_is_chosen(qtbot, taken, tmp_path):
+    dialog = opened_dialog(taken)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    dialog.file.setText(str(folder / "mine.wav"))
+    assert Path(dialog.folder.text()) == folder / "mine stems"
+    dialog.stems.setChecked(True)
+    dialog.folder.selectAll()
+    qtbot.keyClicks(dialog.folder, str(tmp_path / "parts"))
+    dialog.file.setText(str(folder / "other.wav"))
+    assert Path(dialog.folder.text()) == tmp_path / "parts"
+    dialog.reject()

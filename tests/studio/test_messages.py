@@ -33,3 +33,15 @@ def test_offers_go_with_their_message(bar):
     assert bar.text == "One"
     bar.dismiss()
     assert bar.text == "Good to know" and bar.buttons == []
+
+
+def test_what_was_not_done_is_forgotten_with_the_next_thing_that_is(bar):
+    bar.refuse("put the playhead inside the box")
+    bar.tell("good to know")
+    bar.settle()
+    assert bar.text == "Good to know"
+    # What went wrong stays until it was read.
+    bar.dismiss()
+    bar.fail("the disk is full")
+    bar.settle()
+    assert bar.text == "The disk is full"

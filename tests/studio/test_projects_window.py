@@ -176,6 +176,22 @@ def test_what_cannot_be_saved_on_closing_is_asked_about_and_offered_later(qtbot,
     assert window.windowTitle().startswith("song.recomposer")
 
 
+def test_that_work_is_kept_is_not_promised_where_it_is_not(saved, monkeypatch):
+    asked = []
+    monkeypatch.setattr(QMessageBox, "question", lambda *words: asked.append(words[2]) or _BUTTONS.No)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(saved.projects._recorder._journal, "write", full)
+        saved.document.change_roll("one more", saved.document.roll.with_event(event("n", "keep", 0.5, 0.6)))
+        assert not saved.close()
+    assert "will be lost" in asked[0]
+    assert saved.close()
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize("answer", [_BUTTONS.Save, _BUTTONS.Discard, _BUTTONS.Cancel])
 def test_work_without_a_file_is_asked_about(rolled, tmp_path, monkeypatch, answer):
     monkeypatch.setattr(QMessageBox, "question", lambda *_: answer)

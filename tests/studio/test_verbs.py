@@ -80,6 +80,14 @@ def test_pasted_events_keep_their_distances():
     assert len(made) == 2
 
 
+@pytest.mark.parametrize("at_s", [2.3, 2.3 + 0.4 / 48_000])
+def test_what_ends_with_the_recording_can_be_pasted_where_it_was(at_s):
+    # Neither rounding nor a playhead that counts whole samples keeps it out.
+    after, made = verbs.paste(EventRoll(), roll(event("a", "delete", 2.3, 3.1)), at_s, 3.1)
+    assert len(made) == 1
+    assert after.events[0].end_s <= 3.1 and after.events[0].start_s == pytest.approx(2.3, abs=1e-9)
+
+
 @given(st.text("lrtb", max_size=4), st.floats(-20, 20), st.floats(-2, 2))
 def test_resized_boxes_stay_boxes_inside_the_recording(sides, by_s, by_share):
     before = roll(event("a", "delete", 1.0, 2.5, low_hz=200.0, high_hz=900.0), event("b", "keep", 4.0, 5.0))

@@ -72,6 +72,13 @@ def test_the_window_begins_empty_and_teaches(window):
     assert nameless(window) == []
 
 
+def test_there_is_a_meter_only_where_something_can_be_heard(window, recording):
+    window.show()
+    assert not window.status.meters.isVisible()
+    window.open(recording)
+    assert window.status.meters.isVisible()
+
+
 def test_a_recent_file_is_offered_and_opens(qtbot, window, recording):
     window.open(recording)
     other = type(window)(window.settings_file, lambda rate: None)

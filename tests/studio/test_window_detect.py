@@ -220,6 +220,7 @@ def test_find_similar_suggests_beside_what_is_there(qtbot, hearing, tmp_path):
     hearing.document.select((first.id,))
     hearing.actions_["find_similar"].trigger()
     qtbot.waitUntil(lambda: not hearing.detecting.running, timeout=20_000)
+    assert hearing.document.undo_stack.undoText() == "Find similar"
     found = hearing.document.suggestions
     best = max(found.events, key=lambda event: event.confidence)
     assert best.label == "Bell" and abs(best.start_s - 4.0) < 0.06

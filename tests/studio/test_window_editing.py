@@ -193,3 +193,56 @@ def test_space_presses_a_button_that_has_the_focus(qtbot, rolled, output):
     qtbot.keyClick(rolled, Qt.Key.Key_Space)
     assert rolled.document.difference
     assert output.mixer is None
+
+
+def test_escape_leaves_the_class_field_as_it_was(qtbot, rolled):
+    document, field = rolled.document, rolled.inspector.class_field
+    document.select(("a",))
+    before = document.roll
+    rolled.inspector.edit_class()
+    qtbot.keyClicks(field, "whistl")
+    # The first one closes the list of proposals where it is open.
+    field.completer().popup().hide()
+    qtbot.keyClick(field, Qt.Key.Key_Escape)
+    assert QApplication.focusWidget() is rolled.timeline.spectrogram
+    assert document.roll == before and field.text() == before.event("a").label
+
+
+def test_every_field_of_the_table_has_the_name_of_its_column(qtbot, rolled):
+    grid = rolled.rows.grid
+    for column in range(grid.model().columnCount()):
+        index = grid.model().index(0, column)
+        if not index.flags() & Qt.ItemFlag.ItemIsEditable:
+            continue
+        grid.setCurrentIndex(index)
+        grid.edit(index)
+        name = grid.model().headerData(column, Qt.Orientation.Horizontal)
+        assert QApplication.focusWidget().accessibleName() == name
+        qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+
+
+def test_zooming_in_holds_the_playhead_at_the_end_of_the_recording(rolled):
+    view = rolled.timeline.view
+    rolled.listening.seek(rolled.document.duration_s)
+    view.show_span(view.duration_s / 3, view.duration_s * 2 / 3)
+    for _ in range(30):
+        rolled.actions_["zoom_in"].trigger()
+        assert view.end_s == pytest.approx(view.duration_s, abs=1e-6)
+
+
+def test_a_cell_that_was_only_looked_at_keeps_all_its_digits(rolled):
+    document, table = rolled.document, rolled.rows.table
+    document.change_roll("fine", roll(event("a", "delete", 1.0 + 1 / 48_000, 1.5)))
+    steps = document.undo_stack.count()
+    index = table.index(0, table.COLUMNS.index("start_s"))
+    assert table.setData(index, table.data(index, Qt.ItemDataRole.EditRole))
+    assert document.roll.events[0].start_s == 1.0 + 1 / 48_000 and document.undo_stack.count() == steps
+
+
+def test_a_refusal_leaves_when_the_next_step_succeeds(qtbot, rolled):
+    rolled.document.select(("a",))
+    rolled.listening.seek(rolled.document.duration_s)
+    rolled.actions_["split"].trigger()
+    assert "playhead" in rolled.messages.text
+    rolled.actions_["enhance"].trigger()
+    assert rolled.messages.text == ""

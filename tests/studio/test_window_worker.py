@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from recomposer_studio.studio import jobs
+from recomposer_studio.studio.views.log_dialog import LogDialog
 from recomposer_studio.worker.client import Patience, RemoteGenerator
 from recomposer_studio.worker.lost import WorkerLost
 from tests.editing.scenes import event, roll
@@ -74,7 +75,7 @@ def test_a_process_that_fails_is_told_with_ways_out(qtbot, opened, label, patien
     opened.generating.generate()
     qtbot.waitUntil(lambda: not opened.generating.running, timeout=30_000)
     assert told in opened.messages.text and "The take by spectral repair stays" in opened.messages.text
-    assert words(opened) == ["Try again", "Keep spectral repair"]
+    assert words(opened)[:2] == ["Try again", "Keep spectral repair"]
     (entry,) = opened.document.takes
     assert renderers(opened) == ["repair"] and not entry.preview
     opened.messages.buttons[1].click()
@@ -96,6 +97,47 @@ def test_a_process_that_the_system_killed_is_told(qtbot, opened):
     psutil.Process(started[0].pid).kill()
     qtbot.waitUntil(lambda: not opened.generating.running, timeout=30_000)
     assert sys.platform == "win32" or "most likely because memory ran out" in opened.messages.text
+
+
+def test_what_the_lost_process_wrote_is_shown_on_request(qtbot, opened):
+    started = child(opened)
+    deletes(opened, "stuck")
+    opened.generating.generate()
+    assert wait_until(lambda: begun(started))
+    psutil.Process(started[0].pid).kill()
+    qtbot.waitUntil(lambda: not opened.generating.running, timeout=30_000)
+    assert words(opened) == ["Try again", "Keep spectral repair", "Details"]
+    opened.messages.buttons[2].click()
+    (dialog,) = opened.findChildren(LogDialog)
+    assert "begun" in dialog.field.toPlainText() and dialog.field.isReadOnly()
+    # The ways out are still there.
+    assert words(opened)[0] == "Try again" and opened.messages.text
+    dialog.close()
+
+
+def test_another_render_withdraws_the_offers_for_the_lost_one(qtbot, opened):
+    child(opened)
+    deletes(opened, "die")
+    opened.generating.generate()
+    qtbot.waitUntil(lambda: not opened.generating.running, timeout=30_000)
+    deletes(opened, "Bark")
+    opened.generating.generate()
+    assert opened.messages.text == ""
+    qtbot.waitUntil(lambda: not opened.generating.running, timeout=30_000)
+
+
+def test_a_stopped_take_names_what_is_not_in_it(qtbot, opened):
+    started = child(opened)
+    boxes = event("d", "delete", 0.5, 0.9, "stuck"), event("i", "insert", 1.5, 1.9, "Dog")
+    opened.document.change_roll("given", roll(*boxes))
+    opened.generating.generate()
+    assert wait_until(lambda: begun(started))
+    qtbot.waitUntil(lambda: len(opened.document.takes) == 1, timeout=30_000)
+    opened.generating.cancel()
+    (entry,) = opened.document.takes
+    assert [layer.event.id for layer in entry.take.layers] == ["d"] and not entry.preview
+    assert entry.left_out == ("Dog is not in it: the render was stopped before",)
+    assert opened.messages.text == "Take 1 was stopped without Dog."
 
 
 def test_a_cancel_frees_the_window_while_the_process_hangs(qtbot, opened):
@@ -125,7 +167,7 @@ def test_on_a_gpu_the_cpu_is_offered_and_makes_the_same_take(qtbot, opened):
     deletes(opened, "memory")
     opened.generating.generate()
     qtbot.waitUntil(lambda: not opened.generating.running, timeout=30_000)
-    assert words(opened) == ["Try on the CPU", "Keep spectral repair"]
+    assert words(opened)[:2] == ["Try on the CPU", "Keep spectral repair"]
     opened.document.mix("mix", "e0", amount=0.5)
     opened.messages.buttons[0].click()
     assert opened.messages.text == "" and opened.decoding.device.currentText() == "CPU"

@@ -79,6 +79,20 @@ def test_a_long_box_is_compared_as_a_whole(tmp_path: Path):
     assert row.start_s == pytest.approx(9.0, abs=0.04) and row.end_s == pytest.approx(10.2, abs=0.04)
 
 
+def tone(seconds: float) -> np.ndarray:
+    t = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    return np.sin(2 * np.pi * 1_000 * t) * np.minimum(1.0, 100 * np.minimum(t, t[::-1]))
+
+
+def test_places_in_a_steady_tone_do_not_overlap(tmp_path: Path):
+    path = recording(tmp_path / "in.wav", 15.0, (2.0, tone(3.0), 0.2), (9.0, tone(2.0), 0.2))
+    found = alike(path, 2.5, 3.0)
+    assert len(found) > 3
+    edges = [edge for row in found for edge in (row.start_s, row.end_s)]
+    assert edges == sorted(edges)
+    assert all(row.end_s <= 2.5 or row.start_s >= 3.0 for row in found)
+
+
 def test_a_sound_that_comes_once_has_no_like(tmp_path: Path):
     path = recording(tmp_path / "in.wav", 15.0, (2.0, chirp(), 0.2), (8.0, thud(2), 0.2))
     assert alike(path, 2.0, 2.4) == []

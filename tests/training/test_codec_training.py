@@ -1,6 +1,9 @@
 """Training of the codec: codebooks, the loss, crops, and a whole tiny run."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,9 +91,9 @@ def test_crops_of_powers_and_waves_belong_together() -> None:
         np.testing.assert_allclose(log_bands(crop, _RATE_HZ)[:, inside], power[:, inside], atol=2e-2)
 
 
-def _options(folder: Path, out: Path, minutes: float, *, resume: bool = False) -> CodecTraining:
+def _options(folder: Path, out: Path, minutes: float, **more: Any) -> CodecTraining:
     config = MelRvqConfig(levels=2, codebook_size=16, vocoder=_VOCODER)
-    return CodecTraining(folder, out, minutes, resume, variants=2, batch=2, crop_frames=24, config=config)
+    return CodecTraining(folder, out, minutes, variants=2, batch=2, crop_frames=24, config=config, **more)
 
 
 def test_a_run_leaves_a_codec_and_can_be_resumed(tiny_folder: Path, tmp_path: Path) -> None:
@@ -106,7 +109,31 @@ def test_a_run_leaves_a_codec_and_can_be_resumed(tiny_folder: Path, tmp_path: Pa
         # The budget is spent: going on changes nothing.
         again = train_codec(_options(tiny_folder, tmp_path, 0.01, resume=True), lines.append)
     for name, value in codec.tensors().items():
-        torch.testing.assert_close(again.tensors()[name], value)
+        torch.testing.assert_close(again.tensors()[name], value, rtol=1e-6, atol=1e-7)
+    (first, *_, last) = map(json.loads, (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines())
+    assert (first["part"], first["step"]) == ("codec", last["step"])
+    assert first["valid/loss"] == last["valid/loss"]
+
+
+def test_a_run_that_paused_keeps_its_codebooks_and_goes_on(tiny_folder: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    options = _options(tiny_folder, tmp_path, 0.2, pause_minutes=0.01, cache=tmp_path / "cache")
+    first = train_codec(options, lines.append)
+    second = train_codec(replace(options, resume=True), lines.append)
+    # Fitting them anew would take minutes of every part of a paused training.
+    assert sum("entropy" in line for line in lines) == 1
+    torch.testing.assert_close(second.tensors()["codebooks"], first.tensors()["codebooks"])
+    assert not torch.equal(second.tensors()["vocoder.enter.weight"], first.tensors()["vocoder.enter.weight"])
+    steps = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert 0 < steps[0] < steps[-1]
+    other = MelRvqConfig(levels=1, codebook_size=16, vocoder=_VOCODER)
+    with pytest.raises(InputError, match="another configuration"):
+        train_codec(replace(options, resume=True, config=other), lines.append)
+
+
+def test_the_loss_stays_on_one_device() -> None:
+    whole, tone, target = (torch.zeros(2, 8192, device="meta", requires_grad=True) for _ in range(3))
+    assert SpectralLoss(_RATE_HZ, "meta")(whole, tone, target).device.type == "meta"
 
 
 def test_vocoder_steps_lower_the_loss() -> None:

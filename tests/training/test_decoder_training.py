@@ -196,3 +196,14 @@ def test_collated_silence_counts_as_told(drawer: Drawer) -> None:
         expected = np.where(example.sounding, 1.0, 0.25).astype(np.float32)
         np.testing.assert_array_equal(batch.weight[row, : len(expected)].numpy(), expected)
         assert not batch.weight[row, len(expected) :].any()
+
+
+def test_what_a_decoder_hears_and_says_stays_on_one_device(drawer: Drawer) -> None:
+    device = torch.device("meta")
+    decoder = _decoder().to(device)
+    batch = next(drawer.training(0, 0, 2)).to(device)
+    context = decoder.context(batch.scene, batch.event, batch.frames)
+    states = decoder.states(context, batch.clocks, blurred(decoder, batch.tokens, torch.Generator()))
+    logits = decoder.deepen(states[:, 0], batch.tokens[:, 0])
+    level_losses(logits, batch.tokens[:, 0], batch.weight[:, 0]).sum().backward()
+    assert all(p.grad is None or p.grad.device == device for p in decoder.parameters())

@@ -327,3 +327,14 @@ def test_the_floor_is_the_metrics_floor() -> None:
     n = 1024
     bin_power = (1e-3 / (n * 0.375) ** 0.5) ** 2 * 1.5 / (BandGrid.at(32000).n_fft)
     assert FLOOR / 100 < bin_power < FLOOR * 100
+
+
+def test_the_loss_stays_on_one_device(batch: MaskBatch) -> None:
+    """What is made on the way lies where the batch lies: the `meta` device refuses to be mixed with the processor."""
+    device = torch.device("meta")
+    net = MaskNet(replace(_SMALL, refiner=RefinerConfig(channels=(8, 8), down=(1, 1), up=(1,), context=2))).to(device)
+    there = batch.to(device)
+    loss, nepers = mask_loss(net(there.features, there.repair, there.query, there.others, there.others_active), there)
+    loss.backward()
+    assert loss.device == nepers.device == device
+    assert all(p.grad is None or p.grad.device == device for p in net.parameters())

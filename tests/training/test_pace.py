@@ -7,7 +7,7 @@ import torch
 
 from recomposer_studio.errors import InputError
 from recomposer_studio.training import pace as pace_module
-from recomposer_studio.training.pace import Average, Pace, load_run, save_run
+from recomposer_studio.training.pace import Average, Pace, load_run, rate, save_run
 
 
 class _Clock:
@@ -26,14 +26,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
 
 
 def test_the_rate_rises_stays_and_ends_at_zero(clock: _Clock) -> None:
+    assert 0.0 < rate(1.0, 0, 0.0) < rate(1.0, 100, 0.0) < rate(1.0, 1000, 0.0) == 1.0
     pace = Pace(10.0)
-    assert 0.0 < pace.rate(1.0, 0) < pace.rate(1.0, 100) < pace.rate(1.0, 1000) == 1.0
     clock.now_s += 0.5 * 600
-    assert pace.rate(1.0, 1000) == 1.0
+    assert rate(1.0, 1000, pace.share) == 1.0
     clock.now_s += 0.3 * 600
-    assert pace.rate(1.0, 1000) == pytest.approx(0.5)
+    assert rate(1.0, 1000, pace.share) == pytest.approx(0.5)
     clock.now_s += 0.5 * 600
-    assert (pace.share, pace.rate(1.0, 1000)) == (1.0, 0.0)
+    assert (pace.share, rate(1.0, 1000, pace.share)) == (1.0, 0.0)
 
 
 def test_a_resumed_run_counts_what_was_spent(clock: _Clock) -> None:
@@ -107,3 +107,12 @@ def test_a_damaged_or_foreign_run_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match="interrupted run"):
         load_run(path, net, average, optimiser)
+
+
+def test_averages_stay_where_they_are_when_a_run_goes_on(tmp_path: Path) -> None:
+    net, optimiser, average = _begin()
+    path = tmp_path / "run.safetensors"
+    save_run(path, net, average, optimiser, 1, 1.0)
+    average.values = {name: value.to("meta") for name, value in average.values.items()}
+    load_run(path, net, average, optimiser)
+    assert {value.device.type for value in average.values.values()} == {"meta"}

@@ -1,12 +1,14 @@
 """A run: steps, an end by the clock, going on exactly, and stopping before anything good is lost."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 
 from recomposer_studio.errors import InputError
+from recomposer_studio.training.crew import Crew
 from recomposer_studio.training.run import Run, hidden_matrices
 
 
@@ -97,9 +99,33 @@ def test_a_run_that_never_recovers_stops_and_leaves_what_was_kept(tmp_path: Path
 def test_a_loss_that_grows_without_end_stops_the_run(tmp_path: Path) -> None:
     net = _net()
     run = _run(net, tmp_path)
-    _steps(run, net, 3)
+    _steps(run, net, 60)
     with pytest.raises(InputError, match="lower rate"):
         _steps(run, net, 1000, 100.0)
+
+
+def test_a_lucky_first_batch_does_not_end_a_run(tmp_path: Path) -> None:
+    net = _net()
+    run = _run(net, tmp_path)
+    _steps(run, net, 1, 1e-4)
+    _steps(run, net, 100)
+    assert run.step == 101
+
+
+class _Ahead(Crew):
+    """A process whose crew, on the mean, has spent 80 % of its budget."""
+
+    def average_gradients(self, network: torch.nn.Module, facts: Sequence[float] = ()) -> list[float]:
+        return [facts[0], 0.8, facts[2]]
+
+
+def test_the_rate_follows_the_clock_of_the_crew(tmp_path: Path) -> None:
+    net = _net()
+    optimisers = _optimisers(net)
+    run = Run(net, optimisers, tmp_path / "run", max_minutes=10.0, resume=False, average=0.9, crew=_Ahead())
+    run.step = 1000
+    _steps(run, net, 1)
+    assert [group["lr"] for optimiser in optimisers for group in optimiser.param_groups] == pytest.approx([0.005] * 2)
 
 
 def test_a_state_of_another_network_is_refused(tmp_path: Path) -> None:

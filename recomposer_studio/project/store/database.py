@@ -90,6 +90,8 @@ def open_file(path: Path) -> sqlite3.Connection:
         InputError: it is missing, no project file, damaged, or of a newer version.
     """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # to open a pipe waits for somebody who writes
+            raise InputError(f"{path}: this is not an ordinary file; choose a .recomposer file.")
         with path.open("rb") as file:
             header = file.read(100)
         size_bytes = path.stat().st_size

@@ -1,5 +1,6 @@
 """The folder in which open projects live: a folder for each, with its working database, and a lock that a crash releases."""
 
+import contextlib
 import secrets
 import shutil
 import sqlite3
@@ -114,8 +115,11 @@ class Home:
         found = []
         folders = sorted(self.folder.iterdir(), reverse=True) if self.folder.is_dir() else []
         for folder in folders:
-            if not (folder / _DATABASE).is_file() and time.time() - folder.stat().st_mtime < _NEW_S:
-                continue  # another window is just making it
+            try:
+                if not (folder / _DATABASE).is_file() and time.time() - folder.stat().st_mtime < _NEW_S:
+                    continue  # another window is just making it
+            except FileNotFoundError:
+                continue  # another window has just removed it
             place = Place.take(folder)
             if place is None:
                 continue
@@ -150,7 +154,8 @@ def _look(place: Place) -> Left | None:
     if saved:
         return None
     if isinstance(written, str):
-        edited = datetime.fromisoformat(written)
+        with contextlib.suppress(ValueError):  # damaged: the file's own time is near enough
+            edited = datetime.fromisoformat(written)
     return Left(place, project, recording, edited, steps)
 
 

@@ -1,9 +1,11 @@
 """The working database of one open project: every change is one transaction, and what states share is stored once."""
 
+import hashlib
 import os
 import sqlite3
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from recomposer_studio.audio.atomic import pending_file, write_error
 from recomposer_studio.project.state import State
 from recomposer_studio.project.store import database
-from recomposer_studio.project.store.contents import Project, Step
+from recomposer_studio.project.store.contents import Project, Recording, Step
 from recomposer_studio.project.store.database import PIECE_BYTES, fact, format_json, set_fact
 from recomposer_studio.project.store.reader import array_digest
 from recomposer_studio.project.store.values import APART, encode_fields
@@ -33,6 +35,7 @@ class Journal:
 
     Attributes:
         revision: counts the changes that were written; looking around is none.
+        lacks: why the recording's bytes, which belong into the project, are not in it; empty when they are.
 
     Raises:
         OSError, sqlite3.Error: it cannot be made.
@@ -41,10 +44,11 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.revision = 0
+        self.lacks = ""
         self._connection = database.create(path)
         self._values = _Values(self._connection)
         self._written: Project | None = None
-        self._has_recording = False
+        self._embedded = ""
         self._cut = False
         self._swept_s = time.monotonic()
 
@@ -57,10 +61,10 @@ class Journal:
         if not self.path.exists():  # elsewhere than on Windows one can delete what is open, and writes go nowhere
             raise FileNotFoundError(2, "the working file is gone", str(self.path))
         before = self._written
-        same_work = before is not None and _same_work(before, project)
+        same_work = before is not None and _same_work(before, project) and not self.lacks
         if before is not None and same_work and before.view == project.view:
             return
-        revision = self.revision
+        revision, embedded, lacks = self.revision, self._embedded, self.lacks
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             if not same_work:
@@ -72,12 +76,12 @@ class Journal:
             self._connection.execute("COMMIT")
         except BaseException:
             self._values.forget()
+            self._embedded, self.lacks = embedded, lacks
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
         self._values.settle()
         self.revision, self._written = revision, project
-        self._has_recording = project.recording.embedded
 
     def note_copy(self, path: Path, revision: int) -> None:
         """Remembers that the project file holds everything up to a revision.
@@ -132,16 +136,40 @@ class Journal:
         facts = {"first": values.keep(history.first), "index": history.index, "next_take": history.next_take}
         set_fact(connection, "history", facts)
         set_fact(connection, "elsewhere", sorted(project.elsewhere))
-        set_fact(connection, "recording", encode_fields(project.recording, values))
-        if project.recording.embedded != self._has_recording:
-            connection.execute("DELETE FROM recording")
-            if project.recording.embedded:
-                self._embed(Path(project.recording.path))
+        set_fact(connection, "recording", encode_fields(self._with_bytes(project.recording), values))
 
-    def _embed(self, path: Path) -> None:
+    def _with_bytes(self, recording: Recording) -> Recording:
+        """Brings the recording's bytes in line with its facts, and returns the facts.
+
+        What cannot be read as the facts say is left out, and so the facts say: a project whose bytes are others could not be opened.
+        """
+        self.lacks = ""
+        if recording.embedded and self._embedded and recording.sha256 in ("", self._embedded):
+            return recording
+        self._connection.execute("DELETE FROM recording")
+        self._embedded = ""
+        if not recording.embedded:
+            return recording
+        try:
+            self._embedded = self._embed(Path(recording.path))
+            reason = "it has just changed" if recording.sha256 not in ("", self._embedded) else ""
+        except OSError as error:
+            reason = error.strerror or str(error)
+        if not reason:
+            return recording
+        self._connection.execute("DELETE FROM recording")
+        self._embedded = ""
+        self.lacks = f"{recording.path}: cannot be kept in the project now ({reason}); put the file back."
+        return replace(recording, embedded=False)
+
+    def _embed(self, path: Path) -> str:
+        """Takes in the bytes of a file; returns their SHA-256."""
+        digest = hashlib.sha256()
         with path.open("rb") as file:
             while data := file.read(PIECE_BYTES):
+                digest.update(data)
                 self._connection.execute("INSERT INTO recording (data) VALUES (?)", (data,))
+        return digest.hexdigest()
 
 
 def copy_project(working: Path, target: Path) -> int:

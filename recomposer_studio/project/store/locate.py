@@ -17,6 +17,14 @@ def never() -> bool:
     return False
 
 
+def modified_s(path: Path) -> float | None:
+    """When an ordinary file was written last, as a Unix time; None when there is none, or its drive does not answer."""
+    try:
+        return path.stat().st_mtime if path.is_file() else None
+    except OSError:
+        return None
+
+
 @dataclass(frozen=True)
 class Found:
     """What was found of a recording.

@@ -49,7 +49,7 @@ class Recorder:
         self._copied: tuple[Path, int | None] | None = None
         self._due_s = 0.0
         self._wanted = self._sweep = self._closing = self._failing = False
-        self._problem = ""
+        self._problem = self._lacks = ""
 
     @property
     def place(self) -> Place | None:
@@ -144,7 +144,7 @@ class Recorder:
                     self._due_s = time.monotonic() + RETRY_S
                     self._problem = problem
                     self._wanted = False
-                elif self._pending is None:
+                elif wanted and self._pending is None:  # one that came meanwhile may want more
                     self._wanted = self._sweep = False
                 news, self._failing = problem if problem and not self._failing else "", bool(problem)
                 self._changed.notify_all()
@@ -184,6 +184,9 @@ class Recorder:
             if project is not None:
                 self._journal.write(project)
                 self.revision = self._journal.revision
+                lacks, self._lacks = self._lacks, self._journal.lacks
+                if self._lacks and not lacks:
+                    self._failed(self._lacks)
             if copied is not None:
                 path, revision = copied
                 self._journal.note_copy(path, self._journal.revision if revision is None else revision)

@@ -75,9 +75,11 @@ class ClassField(QLineEdit):
 
     Signals:
         done: Return was pressed, or a proposal was chosen.
+        left: Escape was pressed; what was typed does not count.
     """
 
     done = Signal()
+    left = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -125,6 +127,8 @@ class ClassField(QLineEdit):
             self._propose("" if whole else self.text())
             completer.complete()
             return
+        if event.key() == Qt.Key.Key_Escape:
+            self.left.emit()
         super().keyPressEvent(event)
 
 

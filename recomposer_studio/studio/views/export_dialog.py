@@ -96,14 +96,17 @@ class ExportDialog(QDialog):
         plain = re.sub(r'[<>:"/\\|?*\x00-\x1f]+', "-", name).strip() or self.tr("take")
         self.file = QLineEdit(str(folder / f"{source.stem} - {plain}{suffix}"))
         self.file.setAccessibleName(self.tr("File for the take"))
+        self.file.textChanged.connect(self._stems_follow)
         self.file.textChanged.connect(self._show_plan)
         self.browse = QPushButton(self.tr("Choose ..."))
         self.browse.setAccessibleName(self.tr("Choose the file"))
         self.browse.setAutoDefault(False)
         self.browse.clicked.connect(self._choose_file)
-        self.folder = QLineEdit(str(folder / f"{source.stem} - {plain} stems"))
+        self.folder = QLineEdit(str(folder / self.tr("{0} stems").format(f"{source.stem} - {plain}")))
         self.folder.setAccessibleName(self.tr("Folder for the stems"))
         self.folder.textChanged.connect(self._show_plan)
+        self._folder_chosen = False
+        self.folder.textEdited.connect(self._keep_folder)
         self.folder_browse = QPushButton(self.tr("Choose ..."))
         self.folder_browse.setAccessibleName(self.tr("Choose the folder for the stems"))
         self.folder_browse.setAutoDefault(False)
@@ -294,7 +297,17 @@ class ExportDialog(QDialog):
     def _choose_folder(self) -> None:
         name = QFileDialog.getExistingDirectory(self, self.tr("Folder for the stems"), self.folder.text())
         if name:
+            self._keep_folder()
             self.folder.setText(name)
+
+    def _keep_folder(self) -> None:
+        self._folder_chosen = True
+
+    def _stems_follow(self) -> None:
+        """Until another folder is chosen the stems lie beside the take."""
+        if not self._folder_chosen:
+            take = self._path(self.file)
+            self.folder.setText(str(take.parent / self.tr("{0} stems").format(take.stem)))
 
     def _show_plan(self) -> None:
         """What will be written, or why nothing can be."""
@@ -334,8 +347,9 @@ class ExportDialog(QDialog):
 
     def _format_words(self, plan: ExportPlan) -> str:
         source, chosen = self.take.source, plan.sample_format
-        depth = f"{chosen.bits}-bit float" if not chosen.is_integer else f"{chosen.bits}-bit"
-        words = f"{chosen.container}, {depth}, {source.rate_hz / 1000:g} kHz, {source.channels} ch"
+        depth = (self.tr("{0}-bit") if chosen.is_integer else self.tr("{0}-bit float")).format(chosen.bits)
+        words = self.tr("{0}, {1}, {2} kHz, {3} ch")
+        words = words.format(chosen.container, depth, f"{source.rate_hz / 1000:g}", source.channels)
         same = (chosen.container, chosen.bits, chosen.is_integer) == (
             source.format.container, source.format.bits, source.format.is_integer,
         )  # fmt: skip
@@ -362,7 +376,7 @@ class ExportDialog(QDialog):
         self._job.progressed.connect(self._progressed)
         self._job.written.connect(self._written)
         self._job.clipped.connect(self._clipped)
-        self._job.failed.connect(self._fail)
+        self._job.failed.connect(self._failed)
         self._job.finished.connect(self._finished)
         self.write.setEnabled(False)
         self.progress.setRange(0, 1000)
@@ -404,6 +418,10 @@ class ExportDialog(QDialog):
             self.file.setText(str(self._path(self.file).with_suffix(".wav")))
         self.bits.setCurrentIndex(_DEPTHS.index(Depth.FLOAT32))
         self.start()
+
+    def _failed(self, sentence: str) -> None:
+        # The command line's way of saying what stands under "Samples" here.
+        self._fail(sentence.replace(" (--float32)", ""))
 
     def _fail(self, sentence: str) -> None:
         self.problem.setText(sentence)

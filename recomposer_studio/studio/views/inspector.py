@@ -90,6 +90,7 @@ class Inspector(QWidget):
         self.class_field = ClassField()
         self.class_field.editingFinished.connect(self._label_entered)
         self.class_field.done.connect(self._class_done)
+        self.class_field.left.connect(self._class_left)
         form.addRow(self.tr("&Class"), self.class_field)
         self._taken = QLabel()
         self._taken.setTextFormat(Qt.TextFormat.PlainText)
@@ -228,6 +229,11 @@ class Inspector(QWidget):
             self.labelled.emit(label)
 
     def _class_done(self) -> None:
+        self._label_entered()
+        self.class_done.emit()
+
+    def _class_left(self) -> None:
+        self.class_field.clear()
         self._label_entered()
         self.class_done.emit()
 

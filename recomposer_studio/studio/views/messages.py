@@ -27,10 +27,12 @@ class Offer:
     Attributes:
         words: what the button says.
         do: what it does; the message is closed first.
+        stays: whether the message is left open instead.
     """
 
     words: str
     do: Callable[[], None]
+    stays: bool = False
 
 
 class MessageBar(QFrame):
@@ -51,6 +53,7 @@ class MessageBar(QFrame):
         self.close_button.setStyleSheet("color: white;")
         self.close_button.clicked.connect(self.dismiss)
         self.buttons: list[QPushButton] = []
+        self._offers: Sequence[Offer] = ()
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 5, 6, 5)
         layout.addWidget(self.label, 1)
@@ -58,7 +61,7 @@ class MessageBar(QFrame):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.dismiss)
-        self._wrong = False
+        self._wrong = self._refusal = False
         self._waiting: list[tuple[str, Sequence[Offer]]] = []
         self.hide()
 
@@ -70,6 +73,21 @@ class MessageBar(QFrame):
     def fail(self, sentence: str, offers: Sequence[Offer] = ()) -> None:
         """Shows what went wrong, and buttons for what can be done about it."""
         self._show(sentence, True, offers)
+
+    def withdraw(self, offers: Sequence[Offer]) -> None:
+        """Closes the message that makes these offers, if it is still there: they no longer hold."""
+        if offers and offers is self._offers and not self.isHidden():
+            self.dismiss()
+
+    def refuse(self, sentence: str) -> None:
+        """Shows why something was not done; it goes with the next thing that is."""
+        self._show(sentence, True)
+        self._refusal = True
+
+    def settle(self) -> None:
+        """Something was done: closes what was said about a thing that was not."""
+        if self._refusal and not self.isHidden():
+            self.dismiss()
 
     def tell(self, sentence: str, offers: Sequence[Offer] = ()) -> None:
         """Shows something good to know, and buttons for what can be done; while an error is on the screen it waits."""
@@ -98,21 +116,22 @@ class MessageBar(QFrame):
             button.hide()
             # Perhaps it is the one that is being pressed.
             button.deleteLater()
-        self.buttons = []
+        self.buttons, self._offers = [], offers
         for place, offer in enumerate(offers, start=1):
             button = QPushButton(offer.words)
             button.setAccessibleName(offer.words)
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            button.clicked.connect(lambda _=False, do=offer.do: self._accept(do))
+            button.clicked.connect(lambda _=False, offer=offer: self._accept(offer))
             layout.insertWidget(place, button)
             self.buttons.append(button)
 
-    def _accept(self, do: Callable[[], None]) -> None:
-        self.dismiss()
-        do()
+    def _accept(self, offer: Offer) -> None:
+        if not offer.stays:
+            self.dismiss()
+        offer.do()
 
     def _show(self, sentence: str, wrong: bool, offers: Sequence[Offer] = ()) -> None:
-        self._wrong = wrong
+        self._wrong, self._refusal = wrong, False
         self._offer(offers)
         self.setStyleSheet(_STYLES[wrong])
         sentence = " ".join(sentence.split())

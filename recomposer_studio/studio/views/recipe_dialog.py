@@ -31,7 +31,9 @@ class RecipeDialog(QDialog):
         self.setWindowTitle(self.tr("Recipe of {0}").format(entry.name))
         self.resize(560, 560)
         hint = QLabel(
-            self.tr("Everything that made this take. Copied, it can be rendered again: Takes > Paste recipe.")
+            self.tr(
+                "Everything that made this take. Copied, it can be rendered again: Takes > Paste recipe and render."
+            )
         )
         hint.setWordWrap(True)
         self.field = QPlainTextEdit(recipe_text(entry, parent_name))

@@ -55,6 +55,7 @@ class Status(QWidget):
     def show_document(self, document: Document) -> None:
         """What is open."""
         source = document.source
+        self.meters.setVisible(source is not None)
         if source is None:
             self.document.setText("")
             self.pointer.setText("")

@@ -133,6 +133,9 @@ class EventTable(QAbstractTableModel):
             return False
         event, name = self._events[index.row()], self.COLUMNS[index.column()]
         text = str(value).strip()
+        if text == str(self.data(index, Qt.ItemDataRole.EditRole)):
+            # The editor shows fewer digits than the event has.
+            return True
         try:
             new: object = Action(text) if name == "action" else text
             if name in _NUMBERS:
@@ -180,6 +183,16 @@ class _ActionDelegate(QStyledItemDelegate):
         """Takes the chosen one."""
         assert isinstance(editor, QComboBox)
         model.setData(index, editor.currentData(), Qt.ItemDataRole.EditRole)
+
+
+class _FieldDelegate(QStyledItemDelegate):
+    """The usual field, with the name of its column."""
+
+    def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: _Index) -> QWidget:  # noqa: N802 - Qt's name
+        """The field."""
+        field = super().createEditor(parent, option, index)
+        field.setAccessibleName(str(index.model().headerData(index.column(), Qt.Orientation.Horizontal)))
+        return field
 
 
 class _ClassDelegate(QStyledItemDelegate):
@@ -231,6 +244,7 @@ class RowsPanel(QWidget):
         for column, width in enumerate((96, 124, 148, 70, 70, 78, 70, 78, 66)):
             self.grid.setColumnWidth(column, width)
         self._action_delegate, self._class_delegate = _ActionDelegate(self), _ClassDelegate(self)
+        self.grid.setItemDelegate(_FieldDelegate(self))
         self.grid.setItemDelegateForColumn(0, self._action_delegate)
         self.grid.setItemDelegateForColumn(1, self._class_delegate)
         layout = QVBoxLayout(self)

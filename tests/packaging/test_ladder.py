@@ -1,0 +1,124 @@
+"""The rungs of packaging/ladder.py: their steps, what is marked as done, and how a part of one is left and taken up again."""
+
+import csv
+import importlib.util
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+
+from recomposer_studio.cli.main import main as recomposer
+from recomposer_studio.training import codec, decoder, mask
+from recomposer_studio.training.cache import AudioCache
+from recomposer_studio.training.manifest import load_manifest
+from recomposer_studio.training.pace import write_tensors
+from tests.training.tiny_library import write_library
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def ladder(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("packaging_ladder", ROOT / "packaging" / "ladder.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "packaging_ladder", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Trainings:
+    """Stands for `recomposer`: spends what a training may spend, and fails when told to."""
+
+    states: ClassVar = {
+        "mask": "run.safetensors",
+        "codec": "codec-run.safetensors",
+        "decoder": "decoder-run.safetensors",
+    }
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.spent, self.seen, self.status = out, dict.fromkeys(self.states, 0.0), list[list[str]](), 0
+
+    def __call__(self, words: Sequence[str]) -> int:
+        self.seen.append(list(words))
+        if words[0] == "train" and not self.status:
+            part, budget = words[1], float(words[words.index("--max-minutes") + 1])
+            pause = float(words[words.index("--pause-minutes") + 1]) if "--pause-minutes" in words else budget
+            self.spent[part] = min(budget, self.spent[part] + pause)
+            progress = {"progress": json.dumps({"step": 1, "spent_s": 60.0 * self.spent[part]})}
+            write_tensors(self.out / self.states[part], {"network.x": torch.zeros(1)}, progress)
+        return self.status
+
+    def parts(self) -> list[str]:
+        return [words[1] if words[0] == "train" else words[0] for words in self.seen]
+
+
+@pytest.mark.parametrize(("name", "parts"), [("gpu", ["mask", "decoder"]), ("cpu", ["codec", "mask", "decoder"])])
+@pytest.mark.parametrize("rehearse", [False, True])
+def test_a_rung_is_trainings_within_the_budget_and_figures(
+    ladder: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, parts: list[str], rehearse: bool
+) -> None:
+    steps = ladder.rung(name, tmp_path / "data", tmp_path / "out", 10.0, rehearse)
+    assert [step.words[:2] for step in steps[:-1]] == [("train", part) for part in parts]
+    assert steps[-1].words[0] == "evaluate"
+    assert sum(step.minutes for step in steps) == pytest.approx(10.0)
+    # Every command is one that `recomposer` understands, overlays included.
+    options: list[object] = []
+    for module, function in ((mask, "train_mask"), (codec, "train_codec"), (decoder, "train_decoder")):
+        monkeypatch.setattr(module, function, options.append)
+    for step in steps[:-1]:
+        assert recomposer([*step.words, "--resume", "--pause-minutes", "1"]) == 0
+    device = "cuda" if name == "gpu" and not rehearse else "cpu"
+    assert [(o.device, o.resume, o.cache) for o in options] == [  # type: ignore[attr-defined]
+        (device, True, tmp_path / "out-cache")
+    ] * len(parts)
+
+
+def test_what_is_done_is_not_done_again_and_a_failure_ends_the_rung(ladder: ModuleType, tmp_path: Path) -> None:
+    out, steps = tmp_path / "out", ladder.rung("gpu", tmp_path / "data", tmp_path / "out", 10.0, False)
+    runner = Trainings(out)
+    runner.status = 3
+    assert ladder.climb(steps, out, None, runner) == 3
+    runner.status = 0
+    assert ladder.climb(steps, out, None, runner) == 0
+    assert ladder.climb(steps, out, None, runner) == 0
+    assert runner.parts() == ["mask", "mask", "decoder", "evaluate"]
+    assert all("--pause-minutes" not in words for words in runner.seen)
+
+
+def test_a_paused_rung_goes_on_where_it_was(ladder: ModuleType, tmp_path: Path) -> None:
+    out, steps = tmp_path / "out", ladder.rung("gpu", tmp_path / "data", tmp_path / "out", 10.0, False)
+    runner = Trainings(out)
+    for _ in range(3):
+        assert ladder.climb(steps, out, 4.0, runner) == 0
+    # 6.5 minutes of the mask head and 3.5 of the decoder, four in each call.
+    assert runner.parts() == ["mask", "mask", "decoder", "decoder", "evaluate"]
+    pauses = [float(words[words.index("--pause-minutes") + 1]) for words in runner.seen[:-1]]
+    assert pauses == pytest.approx([4.0, 4.0, 1.5, 4.0])
+    assert runner.spent == pytest.approx({"mask": 6.5, "decoder": 3.5, "codec": 0.0})
+
+
+def test_packed_recordings_are_the_recordings(ladder: ModuleType, tmp_path: Path) -> None:
+    write_library(tmp_path / "data", events_per_class=1, backgrounds=1)
+    assert ladder.main(["pack", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "small")]) == 0
+    with (tmp_path / "small" / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["split"] for row in rows} == {"train", "valid"}
+    library = load_manifest(tmp_path / "small")
+    audio = AudioCache(library).split("train")
+    assert not audio.skipped
+    assert not library.skipped
+    for row in rows:
+        original, rate_hz = sf.read((tmp_path / "data" / row["path"]).with_suffix(".wav"))
+        packed, packed_hz = sf.read(tmp_path / "small" / row["path"])
+        assert len(packed) == pytest.approx(len(original) * packed_hz / rate_hz, abs=2)
+        # At the lower rates Opus loses bands, and a network would tell sounds by what they lack.
+        assert np.sqrt(np.mean(packed**2)) == pytest.approx(np.sqrt(np.mean(original**2)), rel=0.05)
