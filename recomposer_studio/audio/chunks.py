@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from recomposer_studio.audio.container import MOST_CHUNKS
 from recomposer_studio.audio.splice import splice
 
 KEPT = (b"bext", b"iXML", b"axml", b"_PMX", b"cue ", b"smpl", b"inst", b"LIST", b"id3 ", b"ID3 ")
@@ -25,8 +26,6 @@ MAX_CHUNKS = 2**25
 _LISTS = (b"adtl", b"INFO")
 _MAGIC = (b"RIFF", b"RF64", b"BW64")
 _OPEN_SIZE = 0xFFFFFFFF
-_MOST_CHUNKS = 10_000
-"""What a file of zeros would seem to consist of is not walked to its end."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def _walk(file: BinaryIO) -> Iterator[_Place]:
     if head[:4] not in _MAGIC or head[8:12] != b"WAVE":
         return
     position, long_data = 12, 0
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(MOST_CHUNKS):
         if position + 8 > end:
             return
         file.seek(position)

@@ -11,49 +11,42 @@ _REMOVED = Part("removed")
 
 
 @dataclass(frozen=True)
-class TakeSound:
-    """A take as something that is read from start to end like a recording."""
+class _OfTake:
+    """Something as long as a take's recording."""
 
     take: Take
+
+    @property
+    def rate_hz(self) -> int:
+        """Sample rate."""
+        return self.take.source.rate_hz
+
+    @property
+    def frames(self) -> int:
+        """Length in frames."""
+        return self.take.source.frames
+
+
+@dataclass(frozen=True)
+class TakeSound(_OfTake):
+    """A take as something that is read from start to end like a recording."""
 
     def read(self, start: int, stop: int) -> NDArray[np.float64]:
         """Frames as (channels, n)."""
         return self.take.read(start, stop)
 
-    @property
-    def rate_hz(self) -> int:
-        """Sample rate."""
-        return self.take.source.rate_hz
-
-    @property
-    def frames(self) -> int:
-        """Length in frames."""
-        return self.take.source.frames
-
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(_OfTake):
     """What a take took away and added, as original minus take."""
-
-    take: Take
 
     def read(self, start: int, stop: int) -> NDArray[np.float64]:
         """Frames as (channels, n); silence outside the edited regions."""
         return -self.take.change(start, stop)
 
-    @property
-    def rate_hz(self) -> int:
-        """Sample rate."""
-        return self.take.source.rate_hz
-
-    @property
-    def frames(self) -> int:
-        """Length in frames."""
-        return self.take.source.frames
-
 
 @dataclass(frozen=True)
-class Removed:
+class Removed(_OfTake):
     """What one event took out of the recording, at its present amount, also while it is muted.
 
     Attributes:
@@ -61,7 +54,6 @@ class Removed:
         event_id: an event that has a layer in it.
     """
 
-    take: Take
     event_id: str
 
     def read(self, start: int, stop: int) -> NDArray[np.float64]:
@@ -73,13 +65,3 @@ class Removed:
             window = slice(first - layer.start, last - layer.start)
             out[:, first - start : last - start] = self.take.contribution(layer, window, _REMOVED)
         return out
-
-    @property
-    def rate_hz(self) -> int:
-        """Sample rate."""
-        return self.take.source.rate_hz
-
-    @property
-    def frames(self) -> int:
-        """Length in frames."""
-        return self.take.source.frames

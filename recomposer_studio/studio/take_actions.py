@@ -10,12 +10,12 @@ from recomposer_studio.editing.comp import Rendering, assembled, group_roll, ren
 from recomposer_studio.errors import InputError
 from recomposer_studio.project.origin import Origin, origin
 from recomposer_studio.project.recipe import Recipe
-from recomposer_studio.project.recipe_text import WrittenRecipe, read_recipe
+from recomposer_studio.project.recipe_text import WrittenRecipe, read_recipe, recipe_text
 from recomposer_studio.project.state import MAX_STARS, TakeEntry
 from recomposer_studio.project.take import Take
 from recomposer_studio.roll.event import Action, EventRoll
 from recomposer_studio.studio.views.abx_dialog import AbxDialog
-from recomposer_studio.studio.views.recipe_dialog import RecipeDialog
+from recomposer_studio.studio.views.text_dialog import TextDialog
 
 if TYPE_CHECKING:
     from recomposer_studio.studio.window import Window
@@ -202,7 +202,15 @@ def show_recipe(window: "Window") -> None:
     entry = window.document.current_take
     if entry is not None:
         parent = _by_id(window, entry.parent)
-        RecipeDialog(entry, parent.name if parent else "", window).open()
+        TextDialog(
+            window.tr("Recipe of {0}").format(entry.name),
+            window.tr(
+                "Everything that made this take. Copied, it can be rendered again: Takes > Paste recipe and render."
+            ),
+            window.tr("Recipe"),
+            recipe_text(entry, parent.name if parent else ""),
+            window,
+        ).open()
 
 
 def paste_recipe(window: "Window") -> None:

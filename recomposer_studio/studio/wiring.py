@@ -1,5 +1,6 @@
 """Lets detection, the settings of the next take and the faults of the model find the window."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,8 +9,8 @@ from PySide6.QtWidgets import QFileDialog
 from recomposer_studio.roll.event import Action
 from recomposer_studio.studio.remembered import recipe_for, with_recipe
 from recomposer_studio.studio.views.decoding_panel import DEVICES
-from recomposer_studio.studio.views.log_dialog import LogDialog
 from recomposer_studio.studio.views.messages import Offer
+from recomposer_studio.studio.views.text_dialog import TextDialog
 
 if TYPE_CHECKING:
     from recomposer_studio.studio.window import Window
@@ -150,5 +151,15 @@ def _offer(
     else:
         sentence = window.tr("{0} Nothing was changed.").format(sentence)
     if log:
-        offers.append(Offer(window.tr("Details"), lambda: LogDialog(log, window).open(), stays=True))
+        offers.append(Offer(window.tr("Details"), lambda: _show_log(log, window), stays=True))
     window.messages.fail(sentence, offers)
+
+
+def _show_log(lines: Sequence[str], window: "Window") -> None:
+    TextDialog(
+        window.tr("What the process of the model wrote"),
+        window.tr("The last lines before it ended. They help whoever looks for the cause."),
+        window.tr("Last lines of the process"),
+        "\n".join(lines),
+        window,
+    ).open()

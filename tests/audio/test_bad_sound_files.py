@@ -12,6 +12,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recomposer_studio.audio.container import MOST_CHUNKS, check_container
 from recomposer_studio.audio.source import Source
 from recomposer_studio.errors import InputError
 
@@ -145,6 +146,20 @@ def test_truncated_within_the_header(tmp_path: Path, container: str, subtype: st
     path = tmp_path / f"a.{container.lower()}"
     path.write_bytes(make(path, container, subtype)[:keep])
     refusal(path)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"RIFF\xff\xff\xff\xffWAVE", b"FORM\xff\xff\xff\xffAIFF", b"caff\x00\x01\x00\x00"],
+    ids=["wav", "aiff", "caf"],
+)
+def test_gigabytes_of_zeros_after_a_header_are_not_walked_to_their_end(tmp_path: Path, head: bytes) -> None:
+    path = tmp_path / "a.bin"
+    with path.open("wb") as file:
+        file.write(head)
+        file.truncate(16 * MOST_CHUNKS)
+    with pytest.raises(InputError, match="no sound among its first chunks"):
+        check_container(path)
 
 
 def set_data_size(content: bytearray, size: int) -> bytearray:

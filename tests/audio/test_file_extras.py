@@ -235,7 +235,7 @@ def test_a_file_of_zeros_is_not_walked_to_its_end(tmp_path: Path, monkeypatch: p
     path = tmp_path / "a.wav"
     path.write_bytes(b"RIFF" + bytes(4) + b"WAVE" + bytes(8 * 20) + b"bext\x02\0\0\0ab")
     assert len(read_chunks(path)) == 1
-    monkeypatch.setattr("recomposer_studio.audio.chunks._MOST_CHUNKS", 20)
+    monkeypatch.setattr("recomposer_studio.audio.chunks.MOST_CHUNKS", 20)
     assert read_chunks(path) == ()
 
 

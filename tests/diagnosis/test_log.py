@@ -81,6 +81,7 @@ def test_a_folder_that_cannot_be_made_stops_nothing(tmp_path):
     log = Log(tmp_path / "file" / "logs")
     ROOT.warning("nobody hears this")
     log.close()
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
 def test_the_last_actions_are_remembered():

@@ -8,8 +8,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 from recomposer_studio.project.origin import is_comp
-from recomposer_studio.studio.views.recipe_dialog import RecipeDialog
 from recomposer_studio.studio.views.take_list import lock_rect, star_rect
+from recomposer_studio.studio.views.text_dialog import TextDialog
 from tests.editing.scenes import event
 from tests.studio.remote import Remote, start
 
@@ -193,7 +193,7 @@ def paste(window, text: str) -> None:
 
 def copied(window) -> str:
     window.actions_["recipe"].trigger()
-    dialog = window.findChild(RecipeDialog)
+    dialog = window.findChild(TextDialog)
     text = dialog.field.toPlainText()
     dialog.close()
     QApplication.processEvents()

@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from recomposer_studio.studio import jobs
-from recomposer_studio.studio.views.log_dialog import LogDialog
+from recomposer_studio.studio.views.text_dialog import TextDialog
 from recomposer_studio.worker.client import Patience, RemoteGenerator
 from recomposer_studio.worker.lost import WorkerLost
 from tests.editing.scenes import event, roll
@@ -108,7 +108,7 @@ def test_what_the_lost_process_wrote_is_shown_on_request(qtbot, opened):
     qtbot.waitUntil(lambda: not opened.generating.running, timeout=30_000)
     assert words(opened) == ["Try again", "Keep spectral repair", "Details"]
     opened.messages.buttons[2].click()
-    (dialog,) = opened.findChildren(LogDialog)
+    (dialog,) = opened.findChildren(TextDialog)
     assert "begun" in dialog.field.toPlainText() and dialog.field.isReadOnly()
     # The ways out are still there.
     assert words(opened)[0] == "Try again" and opened.messages.text

@@ -19,7 +19,7 @@ COUNT = 120
 
 
 @pytest.fixture(scope="module")
-def test_patches(shared: Path) -> np.ndarray:
+def patches_of_test_files(shared: Path) -> np.ndarray:
     """(120, 15600): the beginnings of events and backgrounds of the test split."""
     with (shared / "data" / "manifest.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
@@ -32,7 +32,7 @@ def test_patches(shared: Path) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def published(shared: Path, test_patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def published(shared: Path, patches_of_test_files: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What the TFLite file makes of the patches: scores (120, 521) and its own log-mel (120, 96, 64)."""
     runtime = pytest.importorskip("ai_edge_litert.interpreter")
     model = (shared / "models" / "yamnet.tflite").read_bytes()
@@ -40,7 +40,7 @@ def published(shared: Path, test_patches: np.ndarray) -> tuple[np.ndarray, np.nd
     interpreter.allocate_tensors()
     outputs = {tuple(o["shape"]): o["index"] for o in interpreter.get_output_details()}
     scores, frames = [], []
-    for patch in test_patches:
+    for patch in patches_of_test_files:
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], patch[None])
         interpreter.invoke()
         scores.append(interpreter.get_tensor(outputs[1, 521])[0])
@@ -62,11 +62,11 @@ def test_the_network_is_the_published_one(yamnet: Yamnet, published: tuple[np.nd
 
 
 def test_front_end_and_network_together_stay_close(
-    yamnet: Yamnet, test_patches: np.ndarray, published: tuple[np.ndarray, np.ndarray]
+    yamnet: Yamnet, patches_of_test_files: np.ndarray, published: tuple[np.ndarray, np.ndarray]
 ):
     """From samples on, the exact front end meets TFLite's, which works in 8 bits: the next test shows that it is this."""
     scores, _ = published
-    own = yamnet.tag(np.stack([log_mel(patch) for patch in test_patches])).scores
+    own = yamnet.tag(np.stack([log_mel(patch) for patch in patches_of_test_files])).scores
     assert np.abs(own - scores).mean() <= 0.02
     assert (own.argmax(axis=1) == scores.argmax(axis=1)).mean() >= 0.8
     best_three = np.argsort(-scores, axis=1)[:, :3]
@@ -74,7 +74,7 @@ def test_front_end_and_network_together_stay_close(
 
 
 def test_the_front_ends_differ_by_tflites_rounding_alone(
-    shared: Path, test_patches: np.ndarray, published: tuple[np.ndarray, np.ndarray]
+    shared: Path, patches_of_test_files: np.ndarray, published: tuple[np.ndarray, np.ndarray]
 ):
     """With its transform's 8-bit weights and 8-bit inputs put in, our front end gives TFLite's log-mel."""
     layers = read_layers((shared / "models" / "yamnet.tflite").read_bytes())
@@ -89,7 +89,7 @@ def test_the_front_ends_differ_by_tflites_rounding_alone(
         return (np.clip(np.round(x / step) + zero, 0, 255) - zero) * step
 
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)
-    for patch, wanted in zip(test_patches[:20], published[1], strict=False):
+    for patch, wanted in zip(patches_of_test_files[:20], published[1], strict=False):
         frames = np.lib.stride_tricks.sliding_window_view(patch, FRAME)[::HOP] * window
         padded = rounded(np.pad(frames, ((0, 0), (56, 56))))
         magnitude = np.hypot(padded @ cosine.T, padded @ sine.T)

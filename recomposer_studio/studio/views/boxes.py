@@ -26,7 +26,7 @@ TAG_GROUND, TAG_TEXT = QColor(16, 17, 20, 225), QColor(240, 241, 244)
 
 def caption(event: Event) -> str:
     """Sign, label and, where a detector said so, how sure it was."""
-    sure = "" if event.confidence is None else f" {event.confidence:.2f}"
+    sure = "" if event.confidence is None else f" {event.confidence:.0%}"
     return f"{ACTION_SIGNS[event.action]} {event.label}{sure}"
 
 

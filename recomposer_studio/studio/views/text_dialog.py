@@ -1,6 +1,4 @@
-"""What a process wrote before it was lost, to read and to copy."""
-
-from collections.abc import Sequence
+"""Text to read and to copy: a recipe, the last lines of a process."""
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -15,31 +13,34 @@ from PySide6.QtWidgets import (
 )
 
 
-class LogDialog(QDialog):
-    """Shows the last lines of a process.
+class TextDialog(QDialog):
+    """Shows a text.
 
     Args:
-        lines: the lines.
+        title: of the window.
+        hint: what the text is good for.
+        name: what a screen reader calls it.
+        text: what is shown.
         parent: the window.
     """
 
-    def __init__(self, lines: Sequence[str], parent: QWidget) -> None:
+    def __init__(self, title: str, hint: str, name: str, text: str, parent: QWidget) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle(self.tr("What the process of the model wrote"))
-        self.resize(640, 360)
-        hint = QLabel(self.tr("The last lines before it ended. They help whoever looks for the cause."))
-        hint.setWordWrap(True)
-        self.field = QPlainTextEdit("\n".join(lines))
+        self.setWindowTitle(title)
+        self.resize(600, 520)
+        words = QLabel(hint)
+        words.setWordWrap(True)
+        self.field = QPlainTextEdit(text)
         self.field.setReadOnly(True)
-        self.field.setAccessibleName(self.tr("Last lines of the process"))
+        self.field.setAccessibleName(name)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         copy = QPushButton(self.tr("&Copy"))
-        copy.setAccessibleName(self.tr("Copy the lines"))
+        copy.setAccessibleName(self.tr("Copy the text"))
         copy.clicked.connect(lambda: QApplication.clipboard().setText(self.field.toPlainText()))
         buttons.addButton(copy, QDialogButtonBox.ButtonRole.ActionRole)
         layout = QVBoxLayout(self)
-        layout.addWidget(hint)
+        layout.addWidget(words)
         layout.addWidget(self.field)
         layout.addWidget(buttons)
