@@ -32,7 +32,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="M",
         help="mask, codec, decoder: leave off after so long; --resume goes on",
     )
-    parser.add_argument("--start", type=Path, metavar="DIR", help="begin with the weights of this checkpoint")
+    parser.add_argument(
+        "--begin-with", dest="start", type=Path, metavar="DIR", help="begin with the weights of this checkpoint"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument(
         "--share-alike", action="store_true", help="use CC BY-SA recordings too (the weights inherit their terms)"

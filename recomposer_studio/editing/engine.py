@@ -15,7 +15,15 @@ from recomposer_studio.audio.source import Source
 from recomposer_studio.editing.generator import Generator, SoundRequest
 from recomposer_studio.editing.regions import Region, Window, active_frames, company, fade_window, groups
 from recomposer_studio.editing.seeds import event_seed
-from recomposer_studio.editing.separation import Claim, band_power, claim, cut_out, read_padded, separate
+from recomposer_studio.editing.separation import (
+    Claim,
+    background_share,
+    band_power,
+    claim,
+    cut_out,
+    read_padded,
+    separate,
+)
 from recomposer_studio.errors import Cancelled, InputError
 from recomposer_studio.project.recipe import Recipe, Renderer
 from recomposer_studio.project.take import Layer, Take
@@ -23,7 +31,7 @@ from recomposer_studio.roll.event import Action, Event, EventRoll
 
 _FloatArray = NDArray[np.float64]
 
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 """Part of every layer's key; raised when the same inputs would sound different."""
 QUIETEST_BACKGROUND_DB = -60.0
 """A background below this counts as this loud: a level over digital silence means nothing."""
@@ -239,7 +247,8 @@ class _Job:
         front = min(2, source.channels)
         base = read_padded(source, region.start, region.stop)[:front]
         floor = 10.0 ** (QUIETEST_BACKGROUND_DB / 10.0)
-        wanted = 10.0 ** (event.level_db / 10.0) * max(float(np.mean(base**2)), floor)
+        background = background_share(source, event, self.company(event), power) * float(np.mean(base**2))
+        wanted = 10.0 ** (event.level_db / 10.0) * max(background, floor)
         power_now = float(np.mean(mono**2))
         note = "" if power_now > 0 else f"the model made no sound for {event.label}; nothing was changed"
         placed[:front] = mono * np.sqrt(wanted / power_now) if power_now > 0 else 0.0

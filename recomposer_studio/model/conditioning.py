@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 TEXT = 64
 """Length of a text vector."""
@@ -30,6 +31,19 @@ def event_vector(texts: TextVectors, action: str, label: str) -> NDArray[np.floa
     """The vector of an event, shape (128,) float32: its action word, then its label."""
     words = (texts.vector(action), texts.vector(label))
     return np.concatenate(words).astype(np.float32)
+
+
+class Words(nn.Module):
+    """What is asked for, action and label, as one vector for the whole window: a sound is known by its class in every frame and layer."""
+
+    def __init__(self, length: int) -> None:
+        """Args: length: of the vector."""
+        super().__init__()
+        self.enter = nn.Linear(EVENT_VECTOR, length)
+
+    def forward(self, query: Tensor) -> Tensor:
+        """Event vectors (batch, 128) -> (batch, length)."""
+        return functional.gelu(self.enter(_UNIT * query))
 
 
 class Conditioning(nn.Module):

@@ -66,8 +66,8 @@ class FrameConvolution(nn.Module):
 class Block(nn.Module):
     """ConvNeXt block on (batch, frames, channels): depthwise over time, LayerNorm per frame, two linear layers, LayerScale."""
 
-    def __init__(self, config: EncoderConfig, dilation: int) -> None:
-        """Args: config: shapes; dilation: frames between the taps of this block."""
+    def __init__(self, config: EncoderConfig, dilation: int, words: int = 0) -> None:
+        """Args: config: shapes; dilation: frames between the taps of this block; words: length of the vector that modulates it, 0 for none."""
         super().__init__()
         hidden = config.width * config.expansion
         self.over_time = FrameConvolution(config.width, config.kernel, dilation)
@@ -76,32 +76,46 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.narrow = nn.Linear(hidden, config.width)
         self.scale = nn.Parameter(torch.full((config.width,), 0.1))
+        self.words = zero_linear(words, 2 * config.width) if words else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, frames, channels) -> the same shape."""
-        inner = functional.gelu(self.widen(self.norm(self.over_time(x))))
+    def forward(self, x: Tensor, words: Tensor | None = None) -> Tensor:
+        """(batch, frames, channels) -> the same shape; `words` is (batch, length)."""
+        normed = self.norm(self.over_time(x))
+        if self.words is not None:
+            gain, shift = self.words(words)[:, None].chunk(2, dim=-1)
+            normed = normed * (1.0 + gain) + shift
+        inner = functional.gelu(self.widen(normed))
         return x + self.scale * self.narrow(self.dropout(inner))
+
+
+def zero_linear(length: int, out: int) -> nn.Linear:
+    """A linear layer that starts at zero, so that what it adds changes nothing at first."""
+    layer = nn.Linear(length, out)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 class SceneEncoder(nn.Module):
     """Features of a scene and its roll's conditioning to one state per frame."""
 
-    def __init__(self, config: EncoderConfig) -> None:
-        """Args: config: shapes."""
+    def __init__(self, config: EncoderConfig, words: int = 0) -> None:
+        """Args: config: shapes; words: length of a vector for the whole window that modulates every block (FiLM), 0 for none."""
         super().__init__()
         self.config = config
         self.enter = nn.Linear(config.features, config.width)
         self.enter_over_time = FrameConvolution(config.width, config.kernel, 1)
         self.enter_norm = nn.LayerNorm(config.width)
-        self.blocks = nn.ModuleList(Block(config, dilation) for dilation in config.dilations)
+        self.blocks = nn.ModuleList(Block(config, dilation, words) for dilation in config.dilations)
         self.leave_norm = nn.LayerNorm(config.width)
 
-    def forward(self, features: Tensor, conditioning: Tensor) -> Tensor:
+    def forward(self, features: Tensor, conditioning: Tensor, words: Tensor | None = None) -> Tensor:
         """Encodes a window.
 
         Args:
             features: (batch, features, frames).
             conditioning: embedding of the roll per frame, (batch, width, frames).
+            words: the vector that modulates every block, (batch, length), where the encoder was built for one.
 
         Returns:
             (batch, width, frames); a frame depends on `config.reach` frames on either side.
@@ -109,5 +123,5 @@ class SceneEncoder(nn.Module):
         roll = conditioning.transpose(1, 2)
         x = self.enter_norm(self.enter_over_time(self.enter(features.transpose(1, 2)))) + roll
         for block in self.blocks:
-            x = block(x)
+            x = block(x, words)
         return self.leave_norm(x).transpose(1, 2)

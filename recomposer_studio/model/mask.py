@@ -16,7 +16,7 @@ from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.editing.repair import CONTEXT_S, GUARD_S
 from recomposer_studio.errors import InputError
 from recomposer_studio.model.checkpoint import Checkpoint, dataclass_from_json, fill
-from recomposer_studio.model.conditioning import Conditioning
+from recomposer_studio.model.conditioning import Conditioning, Words
 from recomposer_studio.model.encoder import EncoderConfig, SceneEncoder
 from recomposer_studio.model.refiner import Refiner, RefinerConfig
 from recomposer_studio.roll.event import Action
@@ -114,12 +114,14 @@ class MaskConfig:
     Attributes:
         encoder: the scene encoder; it takes `MASK_FEATURES`. Without dropout: the network learns its training scenes too little, not too well.
         refiner: the convolutions over bands and frames after it; checkpoints of the first kind have none.
+        words: length of the vector of what is asked for that modulates every block; 0 in checkpoints of the first kinds.
         delete_scale: factor on the correction for Delete and Keep, chosen on validation scenes: where a network hedges between
             an event alone and one among others, half a correction keeps what repair takes rightly.
     """
 
     encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(features=MASK_FEATURES, dropout=0.0))
     refiner: RefinerConfig = field(default_factory=RefinerConfig.none)
+    words: int = 0
     delete_scale: float = 1.0
 
     def scale(self, action: Action) -> float:
@@ -136,11 +138,12 @@ class MaskNet(nn.Module):
         self.config = config
         width = config.encoder.width
         self.conditioning = Conditioning(width)
-        self.encoder = SceneEncoder(config.encoder)
+        self.encoder = SceneEncoder(config.encoder, config.words)
         self.leave = nn.Linear(width, BANDS)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
-        self.refiner = Refiner(config.refiner, PLANES + 2, width) if config.refiner.channels else None
+        self.refiner = Refiner(config.refiner, PLANES + 2, width, config.words) if config.refiner.channels else None
+        self.words = Words(config.words) if config.words else None
 
     def forward(
         self, features: Tensor, repair: Tensor, query: Tensor, others: Tensor, others_active: Tensor, scale: float = 1.0
@@ -160,13 +163,14 @@ class MaskNet(nn.Module):
         """
         active = features[:, PLANES * BANDS]
         roll = self.conditioning(query, active, others, others_active)
-        state = self.encoder(features, roll).transpose(1, 2)
+        words = None if self.words is None else self.words(query)
+        state = self.encoder(features, roll, words).transpose(1, 2)
         correction = self.leave(state).transpose(1, 2)
         if self.refiner is not None:
             planes, activity = features.split([PLANES * BANDS, 2], dim=1)
             planes = planes.unflatten(1, (PLANES, BANDS))
             activity = activity[:, :, None, :].expand(-1, -1, BANDS, -1)
-            correction = correction + self.refiner(torch.cat([planes, activity], dim=1), state, correction)
+            correction = correction + self.refiner(torch.cat([planes, activity], dim=1), state, correction, words)
         return corrected(repair, scale * correction.double()) * active[:, None, :]
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recomposer_studio.audio.bands import BANDS
+from recomposer_studio.model.encoder import zero_linear
 
 
 @dataclass(frozen=True)
@@ -46,49 +47,73 @@ class RefinerConfig:
 
 
 class _Residual(nn.Module):
-    """Two convolutions of 3 x 3 around the identity, with LayerScale."""
+    """Two convolutions of 3 x 3 around the identity, with LayerScale; a vector for the whole window is added between them."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, words: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         self.scale = nn.Parameter(torch.full((1, channels, 1, 1), 0.1))
+        self.words = zero_linear(words, channels) if words else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.scale * self.second(functional.gelu(self.first(functional.gelu(x))))
+    def forward(self, x: Tensor, words: Tensor | None) -> Tensor:
+        inner = self.first(functional.gelu(x))
+        if self.words is not None:
+            inner = inner + self.words(words)[:, :, None, None]
+        return x + self.scale * self.second(functional.gelu(inner))
+
+
+class _Blocks(nn.ModuleList):
+    """Residual blocks, one after the other."""
+
+    def __init__(self, channels: int, count: int, words: int) -> None:
+        super().__init__(_Residual(channels, words) for _ in range(count))
+
+    def forward(self, x: Tensor, words: Tensor | None) -> Tensor:
+        for block in self:
+            x = block(x, words)
+        return x
 
 
 class Refiner(nn.Module):
     """A U-Net over the input's planes, the encoder's state and its correction."""
 
-    def __init__(self, config: RefinerConfig, planes: int, width: int) -> None:
-        """Args: config: shapes, with at least one scale; planes: of the input, each (bands, frames); width: of the encoder's state."""
+    def __init__(self, config: RefinerConfig, planes: int, width: int, words: int = 0) -> None:
+        """Builds it.
+
+        Args:
+            config: shapes, with at least one scale.
+            planes: of the input, each (bands, frames).
+            width: of the encoder's state.
+            words: length of a vector for the whole window that every block is told, 0 for none.
+        """
         super().__init__()
         channels = config.channels
         finer = channels[:-1]
         self.config = config
         self.context = nn.Linear(width, config.context * BANDS)
         self.enter = nn.Conv2d(planes + 1 + config.context, channels[0], 3, padding=1)
-        self.down_blocks = nn.ModuleList(map(_blocks, channels, config.down))
+        self.down_blocks = nn.ModuleList(_Blocks(*shape, words) for shape in zip(channels, config.down, strict=True))
         self.down = nn.ModuleList(
             nn.Conv2d(fine, coarse, 4, stride=2, padding=1) for fine, coarse in zip(finer, channels[1:], strict=True)
         )
         self.up = nn.ModuleList(
             nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in zip(finer, channels[1:], strict=True)
         )
-        self.up_blocks = nn.ModuleList(map(_blocks, finer, config.up))
+        self.up_blocks = nn.ModuleList(_Blocks(*shape, words) for shape in zip(finer, config.up, strict=True))
         self.leave = nn.Conv2d(channels[0], 1, 1)
         nn.init.zeros_(self.leave.weight)
         assert self.leave.bias is not None
         nn.init.zeros_(self.leave.bias)
 
-    def forward(self, planes: Tensor, state: Tensor, correction: Tensor) -> Tensor:
+    def forward(self, planes: Tensor, state: Tensor, correction: Tensor, words: Tensor | None = None) -> Tensor:
         """What to add to the correction.
 
         Args:
             planes: (batch, planes, bands, frames).
             state: the encoder's, (batch, frames, width).
             correction: the encoder's, in logits, (batch, bands, frames).
+            words: what every block is told, (batch, length), where the refiner was built for it.
 
         Returns:
             (batch, bands, frames).
@@ -101,14 +126,10 @@ class Refiner(nn.Module):
         x = self.enter(x.contiguous(memory_format=torch.channels_last))
         fine = []
         for blocks, down in zip(self.down_blocks, self.down, strict=False):
-            x = blocks(x)
+            x = blocks(x, words)
             fine.append(x)
             x = down(x)
-        x = self.down_blocks[-1](x)
+        x = self.down_blocks[-1](x, words)
         for blocks, up in zip(reversed(self.up_blocks), reversed(self.up), strict=True):
-            x = blocks(functional.pixel_shuffle(up(x), 2) + fine.pop())
+            x = blocks(functional.pixel_shuffle(up(x), 2) + fine.pop(), words)
         return self.leave(functional.gelu(x))[:, 0, :, :frames]
-
-
-def _blocks(channels: int, count: int) -> nn.Module:
-    return nn.Sequential(*(_Residual(channels) for _ in range(count)))

@@ -7,7 +7,7 @@ leave, inside the box. A little cross-entropy on the event's ideal ratio keeps t
 import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -93,7 +93,7 @@ class MaskTraining:
     cache: Path | None = None
     device: str = "cpu"
     drawers: int = 0
-    config: MaskConfig = field(default_factory=lambda: MaskConfig(refiner=RefinerConfig()))
+    config: MaskConfig = field(default_factory=lambda: MaskConfig(refiner=RefinerConfig(), words=128))
 
 
 def outcome(share: Tensor, mixture: Tensor, gain: Tensor) -> Tensor:
@@ -147,7 +147,7 @@ class Validation:
     def draw(
         cache: AudioCache, texts: TextVectors, classes: tuple[str, ...], scenes: int, seed: int = 0
     ) -> "Validation":
-        """Plain and overlap scenes of Delete and Enhance from the valid split, targets of the trained classes."""
+        """Scenes of the valid split, targets of the trained classes: plain and overlap, Delete and Enhance, and Delete of the box's other sound."""
         heard = {event.class_name for event in cache.split("valid").events}
         options = SceneOptions(classes=tuple(name for name in classes if name in heard) or None)
         examples: dict[tuple[str, str], tuple[MaskExample, ...]] = {}
@@ -157,6 +157,11 @@ class Validation:
                 drawn = [draw_scene(cache, "valid", seed + n, kind, action, 10.0, options) for n in range(scenes)]
                 examples[kind, action] = tuple(evaluation_example(scene, texts) for scene in drawn)
                 shown.append((f"{kind} {action}", drawn[0], examples[kind, action][0]))
+        swapped = replace(options, swap=True)
+        examples["swapped", "delete"] = tuple(
+            evaluation_example(draw_scene(cache, "valid", seed + n, "overlap", "delete", 10.0, swapped), texts)
+            for n in range(scenes)
+        )
         return Validation(examples, tuple(shown))
 
     def ratios(self, share: Callable[[MaskExample], NDArray[np.floating]]) -> dict[str, float]:
@@ -246,13 +251,13 @@ def _train(options: MaskTraining, device: torch.device, crew: Crew, report: Call
 
 
 def take_over(net: MaskNet, trained: MaskNet, folder: Path) -> None:
-    """Begins with the weights of a trained mask head; a refiner that it lacks stays at zero.
+    """Begins with the weights of a trained mask head; a refiner or modulation by words that it lacks stays at zero.
 
     Raises:
         InputError: the two have different sizes.
     """
     own, known = net.state_dict(), trained.state_dict()
-    lacking = [name for name in own if name not in known and not name.startswith("refiner.")]
+    lacking = [name for name in own if name not in known and not name.startswith("refiner.") and "words." not in name]
     if lacking or any(name not in own or own[name].shape != value.shape for name, value in known.items()):
         raise InputError(
             f"{folder}: its mask head has another size; give its configuration or train from the beginning"

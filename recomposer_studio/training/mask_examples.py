@@ -5,7 +5,7 @@ also teaches that the question matters. Everything is computed at 32 kHz on the 
 X = B + T the power of the mixture is measured, cross terms and all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -36,6 +36,9 @@ _UNNAMED = 0.08
 _TRUE_BOX = 0.5
 _OUTWARD_S, _INWARD_S = 0.2, 0.05
 _COMPANY = 0.4
+_SWAPPED, _SHARED = 0.5, 0.5
+"""How often a question has the box of another sound, and how much of that box the sound asked about must fill. Were every box drawn round
+what it names, a network would learn to go by the box alone."""
 _WANTED_DB = (7.0, 13.0)
 _BY_DB = (4.0, 24.0)
 _CUT = 0.1
@@ -230,10 +233,10 @@ def _extent(stem: NDArray[np.float32]) -> tuple[float, float] | None:
 def scene_options(rng: np.random.Generator) -> SceneOptions:
     """What a training scene is like; always at the metric's loudness.
 
-    Levels lie mostly around those of the task, in one of six scenes down to -20 dB. Almost half of the scenes hold no further event: with
+    Levels lie mostly around those of the task, in one of six scenes down to -20 dB. A third of the scenes holds no further event: with
     crowded scenes alone a network leaves too much of an event that is alone in its box, which spectral repair takes whole.
     """
-    crowd = ((0, 0), (0, 2), (1, 4))[int(rng.choice(3, p=(0.45, 0.35, 0.2)))]
+    crowd = ((0, 0), (0, 2), (1, 4))[int(rng.choice(3, p=(0.35, 0.4, 0.25)))]
     wide = rng.random() < 1 / 6
     return SceneOptions(
         gain_db=(0.0, 0.0),
@@ -242,6 +245,7 @@ def scene_options(rng: np.random.Generator) -> SceneOptions:
         noop_share=0.0,
         two_share=0.3,
         distractors=crowd,
+        covered_share=0.8,
         tbr_db=(-20.0, 13.0) if wide else (4.0, 13.0),
         enhance_input_tbr_db=(-20.0, 4.0) if wide else (-11.0, -1.0),
     )
@@ -301,9 +305,12 @@ def scene_examples(
     for asked in order[:questions]:
         name = str(asked)
         sound, true_box = sounds[name], boxes[name]
+        swapped = rng.random() < _SWAPPED and sound.class_name != UNKNOWN_LABEL
+        if swapped:
+            true_box = _box_of_another(name, boxes, long_enough, rng)
         box = true_box if rng.random() < _TRUE_BOX else _drawn(true_box, scene.spec.frames / RATE_HZ, rng)
         action = Action(sound.action) if sound.action else _any_action(rng)
-        label = UNKNOWN_LABEL if rng.random() < _UNNAMED else sound.class_name
+        label = UNKNOWN_LABEL if rng.random() < _UNNAMED and not swapped else sound.class_name
         target: _ComplexArray | None = signals.spectrum(scene.stems[name])
         if rng.random() < _ABSENT:
             label, target = _absent_class(cache, {s.class_name for s in sounds.values()}, rng), None
@@ -347,6 +354,19 @@ def _gain(action: Action, level_db: float, rng: np.random.Generator) -> float:
         return 0.0
     by_db = np.clip(rng.uniform(*_WANTED_DB) - level_db, *_BY_DB)
     return float(10.0 ** (by_db / 20.0))
+
+
+def _box_of_another(
+    name: str, boxes: Mapping[str, tuple[float, float]], choice: Sequence[str], rng: np.random.Generator
+) -> tuple[float, float]:
+    """The box of another sound that shares at least half of it with this one; the sound's own where there is none."""
+    start_s, end_s = boxes[name]
+    shared = [
+        (low_s, high_s)
+        for low_s, high_s in (boxes[other] for other in choice if other != name)
+        if min(end_s, high_s) - max(start_s, low_s) >= _SHARED * (high_s - low_s)
+    ]
+    return shared[int(rng.integers(len(shared)))] if shared else boxes[name]
 
 
 def _any_action(rng: np.random.Generator) -> Action:

@@ -31,7 +31,17 @@ def test_the_defaults_are_the_parts_own(asked: list[Any]) -> None:
 def test_the_command_line_stands_above_overlays(asked: list[Any], tmp_path: Path) -> None:
     overlay = tmp_path / "large.json"
     overlay.write_text(json.dumps({"batch": 64, "max_minutes": 9.0, "config": {"delete_scale": 0.5}}), encoding="utf-8")
-    words = ["--overlay", str(overlay), "--max-minutes", "5", "--precision", "bfloat16", "--start", "s", "--resume"]
+    words = [
+        "--overlay",
+        str(overlay),
+        "--max-minutes",
+        "5",
+        "--precision",
+        "bfloat16",
+        "--begin-with",
+        "s",
+        "--resume",
+    ]
     assert _train("mask", *words) == 0
     (options,) = asked
     assert (options.batch, options.max_minutes, options.precision) == (64, 5.0, "bfloat16")

@@ -265,6 +265,16 @@ def test_auto_takes_the_model_only_where_it_is_better(recording: Path) -> None:
         )
 
 
+def test_the_level_of_an_insert_counts_over_the_background_not_over_another_sound(sparse: Path) -> None:
+    edits = roll(event("quiet", "insert", 2.5, 2.7), event("beside", "insert", 3.97, 4.17))
+    with Source.open(sparse) as source:
+        take = Engine(KnownGenerator()).render(source, edits, Recipe())
+        placed = [level_db(take.layer(name).placed) for name in ("quiet", "beside")]
+        assert placed[1] == pytest.approx(placed[0], abs=2.0)
+        loud = level_db(source.read(int(3.97 * RATE), int(4.17 * RATE)))
+        assert loud > level_db(source.read(int(2.5 * RATE), int(2.7 * RATE))) + 8
+
+
 def test_insert_without_a_model_says_so(recording: Path) -> None:
     with Source.open(recording) as source, pytest.raises(InputError, match=r"event i: insert needs a model"):
         Engine().render(source, roll(event("i", "insert", 1.0, 1.2)), Recipe())

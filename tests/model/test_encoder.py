@@ -51,6 +51,20 @@ def test_a_change_reaches_as_far_as_promised_and_no_further(at: int, stream: str
     assert at in changed
 
 
+def test_words_change_nothing_at_first_and_then_every_frame() -> None:
+    torch.manual_seed(0)
+    encoder, plain = SceneEncoder(_CONFIG, words=5).eval(), _encoder()
+    encoder.load_state_dict(plain.state_dict(), strict=False)
+    inputs = torch.randn(1, 10, 30), torch.randn(1, 16, 30)
+    words = torch.randn(1, 5)
+    with torch.inference_mode():
+        assert torch.equal(encoder(*inputs, words), plain(*inputs))
+        for name, value in encoder.named_parameters():
+            if name.endswith("words.weight"):
+                value.normal_()
+        assert (encoder(*inputs, words) != plain(*inputs)).any(dim=1).all()
+
+
 def test_reach_is_really_used() -> None:
     encoder = _encoder()
     assert _CONFIG.reach == 8

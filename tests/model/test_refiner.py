@@ -42,6 +42,19 @@ def test_everything_it_is_told_matters() -> None:
             assert not torch.allclose(before, net(*changed))
 
 
+def test_words_change_nothing_at_first_and_then_every_band_and_frame() -> None:
+    torch.manual_seed(0)
+    net = Refiner(_SMALL, _PLANES, _WIDTH, words=4).eval()
+    inputs, words = _inputs(40), torch.randn(2, 4)
+    with torch.no_grad():
+        net.leave.weight.normal_()
+        assert torch.equal(net(*inputs, words), net(*inputs, -words))
+        for name, value in net.named_parameters():
+            if name.endswith("words.weight"):
+                value.normal_()
+        assert (net(*inputs, words) != net(*inputs, -words)).all()
+
+
 def test_a_change_far_away_does_not_reach_a_frame() -> None:
     net = _awake()
     planes, state, correction = _inputs(400)

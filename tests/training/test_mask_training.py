@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from recomposer_studio.audio.bands import BANDS, BandGrid
 from recomposer_studio.errors import InputError
 from recomposer_studio.model.checkpoint import load_checkpoint, write_part
+from recomposer_studio.model.conditioning import TEXT
 from recomposer_studio.model.encoder import EncoderConfig
 from recomposer_studio.model.mask import MASK_FEATURES, MaskConfig, MaskNet, build_mask, clipped
 from recomposer_studio.model.refiner import RefinerConfig
@@ -47,6 +48,7 @@ from recomposer_studio.training.mask_examples import (
 )
 from recomposer_studio.training.mask_stream import ExampleStream
 from recomposer_studio.training.run import Run
+from recomposer_studio.training.scene_spec import UNKNOWN_LABEL, SceneOptions
 from recomposer_studio.training.scenes import Scene, draw_scene
 
 _SMALL = MaskConfig(EncoderConfig(features=MASK_FEATURES, width=16, kernel=3, dilations=(1, 2)))
@@ -207,6 +209,24 @@ def test_questions_about_scenes_are_sound(tiny_cache: AudioCache, texts: LabelTa
     assert np.median(inside) > 0.8
 
 
+def test_some_questions_have_the_box_of_another_sound(tiny_cache: AudioCache, texts: LabelTable) -> None:
+    options = SceneOptions(distractors=(2, 3), covered_share=1.0, edit_weights=(1.0, 0.0, 0.0), none_share=0.0)
+    fitting, swapped, unnamed = 0, 0, texts.vector(UNKNOWN_LABEL)
+    for seed in range(20):
+        scene = draw_scene(tiny_cache, "train", seed, "train", None, 3.0, options)
+        for example in scene_examples(scene, texts, tiny_cache, np.random.default_rng(seed)):
+            if not example.target.any():
+                continue
+            loud = example.target.sum(axis=0) > 0
+            sticks_out = loud[~example.active].sum() > 12 or (~loud[example.active]).sum() > 50
+            fitting, swapped = fitting + (not sticks_out), swapped + sticks_out
+            # Which of two sounds in a box is meant only its name can say; here a box of another sound always comes with a name.
+            assert not (sticks_out and np.array_equal(example.query[TEXT:], unnamed))
+            shared = loud[example.active].mean()
+            assert shared > 0.3
+    assert swapped >= 3 and fitting >= 5
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     first=st.integers(0, 290),
@@ -232,7 +252,7 @@ def test_a_crop_holds_the_box_or_lies_in_it(first: int, length: int, frames: int
 def test_repair_and_oracle_stand_where_they_should(tiny_cache: AudioCache, texts: LabelTable) -> None:
     valid = Validation.draw(tiny_cache, texts, (), scenes=2)
     repair, oracle = valid.ratios(by_repair), valid.ratios(by_oracle)
-    assert set(repair) == {"plain delete", "plain enhance", "overlap delete", "overlap enhance"}
+    assert set(repair) == {"plain delete", "plain enhance", "overlap delete", "overlap enhance", "swapped delete"}
     assert all(oracle[name] < repair[name] for name in repair)
     assert repair["plain delete"] < 1.0
     untrained = valid.ratios(by_net(MaskNet(_SMALL).eval()))
@@ -320,6 +340,9 @@ def test_a_run_begins_with_a_given_mask_head(tiny_folder: Path, tmp_path: Path) 
     assert build_mask(grown).config == refined
     assert torch.equal(grown.tensors["mask"]["leave.bias"], net.leave.bias)
     assert not grown.tensors["mask"]["refiner.leave.weight"].any()
+    worded = replace(refined, words=8)
+    train_mask(replace(options, out=tmp_path / "worded", start=tmp_path / "refined", config=worded), lambda line: None)
+    assert build_mask(load_checkpoint(tmp_path / "worded")).config == worded
 
 
 def test_the_floor_is_the_metrics_floor() -> None:
