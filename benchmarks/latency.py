@@ -8,23 +8,13 @@ in the third line: on a machine that works on something else, part of the time i
 """
 
 import argparse
-import os
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication
-from scroll import roll_of, scene
+from studio_window import roll_of, window_with_scene
 
-from recomposer_studio.studio.output import SilentOutput
-from recomposer_studio.studio.settings import SettingsFile
-from recomposer_studio.studio.theme import apply_theme
 from recomposer_studio.studio.window import Window
 
 EVERY_MS = 30
@@ -69,17 +59,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--rows", type=int, default=8)
     arguments = parser.parse_args()
-    app = QApplication([])
-    apply_theme(app, "dark")
-    if hasattr(os, "getloadavg"):
-        print(f"load average {os.getloadavg()[0]:.2f} on {os.cpu_count()} processors")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "scene.wav"
-        scene(path, arguments.seconds)
-        settings = SettingsFile(Path(folder) / "settings.json")
-        window = Window(settings, lambda wanted: (SilentOutput(wanted.rate_hz), "no-device"))
-        window.resize(1600, 900)
-        window.show()
+    with window_with_scene(arguments.seconds) as (app, window, path):
         person = Person(window)
 
         def measure(name: str, begin: Callable[[], object], busy: Callable[[], bool]) -> None:
@@ -110,8 +90,6 @@ def main() -> None:
         measure("picture of the take", lambda: window.document.hear(1), lambda: window.imaging.busy)
         measure("detecting", window.actions_["detect"].trigger, lambda: window.detecting.running)
         print(f"{len(window.document.takes)} take, {len(window.document.state.suggestions.events)} suggestions")
-        window.document.undo_stack.setClean()
-        window.shut_down()
 
 
 if __name__ == "__main__":

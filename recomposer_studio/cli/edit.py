@@ -77,11 +77,22 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--top-p", type=float, default=default.top_p, metavar="P")
     group.add_argument("--guidance", type=float, default=default.guidance, metavar="G", help="1 is none")
     group.add_argument("--levels", type=int, default=default.levels, metavar="L", help="codebook levels; 0 decodes all")
+    group.add_argument(
+        "--candidates", type=int, default=default.candidates, metavar="N",
+        help=f"sounds made for an insert, of which the model keeps the best (default: {default.candidates})",
+    )  # fmt: skip
 
 
 def decoding_of(arguments: argparse.Namespace) -> Decoding:
     """The sampling settings of a parsed command line."""
-    return Decoding(arguments.temperature, arguments.top_k, arguments.top_p, arguments.guidance, arguments.levels)
+    return Decoding(
+        arguments.temperature,
+        arguments.top_k,
+        arguments.top_p,
+        arguments.guidance,
+        arguments.levels,
+        arguments.candidates,
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

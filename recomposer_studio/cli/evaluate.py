@@ -31,8 +31,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         action="append",
         default=[],
         metavar="NAME",
-        help="anchors, sloppy, swap, keep, decoy, levels, ablation, cross-class, round-trip, all; repeatable "
-        "(default: anchors)",
+        help="anchors, sloppy, swap, keep, decoy, levels, ablation, cross-class, round-trip, modes, memorisation, all; "
+        "repeatable (default: anchors)",
     )
     parser.add_argument(
         "--kind",

@@ -90,9 +90,11 @@ def run_edit(job: EditJob) -> EditResult:
         labels = read_labels(job.roll, About(job.recording.name, source.duration_s, source.rate_hz))
         roll = labels.roll
         check_fits(roll, source.duration_s, str(job.roll))
+        exemplars = (event.exemplar.file for event in roll.events if event.exemplar)
+        inputs = [job.roll, *(source.path.parent / file for file in exemplars if file)]
         also = [job.report] if job.report else []
         options = _export_options(job, source, roll)
-        plan = plan_export(source, roll, job.out, job.stems, options=options, inputs=[job.roll], also=also)
+        plan = plan_export(source, roll, job.out, job.stems, options=options, inputs=inputs, also=also)
         renderer, generator, device = _choose_model(job, roll)
         recipe = Recipe(job.seed, renderer, job.decoding)
         with progress_bar("rendering") as progress:
@@ -192,6 +194,8 @@ def _event_report(event: Event, layer: Layer | None, generator: Generator | None
     }
     if layer is None:
         return report
+    if layer.exemplar:
+        report["exemplar"] |= {"sha256": layer.exemplar}
     by_model = generator is not None and layer.renderer != "repair"
     return report | {
         "renderer": layer.renderer,
@@ -219,6 +223,7 @@ def summary(result: EditResult) -> str:
             words += f"; taken for {match.class_name}"
         if event.get("trained_on") is False:
             words += "; the model was not trained on this class"
+        words += "; like its exemplar" if (event.get("exemplar") or {}).get("sha256") else ""
         words += "; muted" if event["muted"] else ""
         lines.append(words + (f"; {event['note']}" if event.get("note") else ""))
     if result.take.recipe.renderer is Renderer.AUTO:

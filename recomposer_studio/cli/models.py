@@ -1,6 +1,7 @@
 """`recomposer models`: the checkpoints at hand and what they are good for, and models that are fetched once."""
 
 import argparse
+from pathlib import Path
 
 from recomposer_studio.cli.progress import progress_bar
 from recomposer_studio.errors import InputError
@@ -22,6 +23,19 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="a SavedModel folder, .h5, .tflite or .tar.gz (default: TensorFlow Hub, which needs the extra 'yamnet')",
     )
     installing.set_defaults(run=run_install)
+    adopting = actions.add_parser(
+        "adopt",
+        help="begin a checkpoint with a published codec",
+        description="Put a published DAC codec into a checkpoint folder. Needs the extra 'codecs'; the weights' own licence goes with them.",
+    )
+    adopting.add_argument(
+        "source",
+        metavar="FOLDER|NAME",
+        help="a folder with config.json and model.safetensors, or a name on the Hugging Face hub such as descript/dac_16khz",
+    )
+    adopting.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint folder")
+    adopting.add_argument("--levels", type=int, metavar="N", help="use the first N codebook levels (default: all)")
+    adopting.set_defaults(run=run_adopt)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -74,3 +88,25 @@ def run_install(arguments: argparse.Namespace) -> None:
     with progress_bar("yamnet") as progress:
         result = install(arguments.origin, yamnet_folder(), progress)
     print(f"installed YAMNet from {result.source}: {result.path}")
+
+
+def run_adopt(arguments: argparse.Namespace) -> None:
+    """Begins a checkpoint with a published codec.
+
+    Raises:
+        InputError: the folder holds a codec already, or the codec cannot be read.
+    """
+    from recomposer_studio.codec.published import adopt
+    from recomposer_studio.model.checkpoint import write_part
+
+    out: Path = arguments.out
+    if (out / catalogue.CONFIG).is_file() and "codec" in catalogue.describe(out).parts:
+        raise InputError(
+            f"{out}: there is a codec already, whose tokens the decoder there may know; name another folder"
+        )
+    codec = adopt(arguments.source, arguments.levels)
+    write_part(out, "codec", codec.config.as_json(), codec.tensors())
+    print(
+        f"{arguments.source}: {codec.rate_hz} Hz, {codec.rate_hz / codec.hop:g} frames a second, {codec.levels} levels of "
+        f"{codec.codebook_size} codes: {out}"
+    )

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-PARTS = ("mask", "codec", "decoder", "editor", "tagger")
+PARTS = ("mask", "codec", "decoder", "critic", "editor", "tagger")
 _MASK_SHARE = 0.6
 """Share of an editor's budget that its mask head gets; the decoder has the rest."""
 
@@ -35,6 +35,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "--begin-with", dest="start", type=Path, metavar="DIR", help="begin with the weights of this checkpoint"
     )
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        metavar="DIR",
+        help="mask: average with the mask head of this checkpoint, which stays as it is",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument(
         "--share-alike", action="store_true", help="use CC BY-SA recordings too (the weights inherit their terms)"
@@ -49,6 +55,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--overlay", type=Path, action="append", default=[], metavar="FILE.json", help="other sizes and settings"
     )
     parser.add_argument(
+        "--kind",
+        choices=("mel", "waveform"),
+        help="codec: of log-mel frames, for any machine (default), or of the waveform, which wants a GPU",
+    )
+    parser.add_argument(
         "--teacher",
         metavar="FILE|installed",
         help="tagger: YAMNet as published, which it learns from (default: the one that `models install yamnet` installed)",
@@ -58,15 +69,21 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(arguments: argparse.Namespace) -> None:
     """Runs the command."""
+    if arguments.kind is not None and arguments.part != "codec":
+        from recomposer_studio.errors import InputError
+
+        raise InputError(f"--kind means nothing for {arguments.part}; leave it out")
     # torch takes seconds to load: only the part that is trained is imported.
     if arguments.part == "mask":
         _mask(arguments)
     elif arguments.part == "codec":
-        from recomposer_studio.training.codec import CodecTraining, train_codec
-
-        _train(arguments, CodecTraining, train_codec)
+        _codec(arguments)
     elif arguments.part == "decoder":
         _decoder(arguments)
+    elif arguments.part == "critic":
+        from recomposer_studio.training.critic import CriticTraining, train_critic
+
+        _train(arguments, CriticTraining, train_critic)
     elif arguments.part == "editor":
         minutes = arguments.max_minutes
         shares = (None, None) if minutes is None else (minutes * _MASK_SHARE, minutes * (1.0 - _MASK_SHARE))
@@ -86,6 +103,17 @@ def _mask(arguments: argparse.Namespace) -> None:
     _train(arguments, MaskTraining, train_mask)
 
 
+def _codec(arguments: argparse.Namespace) -> None:
+    if arguments.kind == "waveform":
+        from recomposer_studio.training.waveform import WaveformTraining, train_waveform
+
+        _train(arguments, WaveformTraining, train_waveform)
+    else:
+        from recomposer_studio.training.codec import CodecTraining, train_codec
+
+        _train(arguments, CodecTraining, train_codec)
+
+
 def _decoder(arguments: argparse.Namespace) -> None:
     from recomposer_studio.training.decoder import DecoderTraining, train_decoder
 
@@ -100,7 +128,7 @@ def _train(arguments: argparse.Namespace, kind: type[Any], train: Callable[[Any]
     known = {part.name for part in fields(kind)}
     given = {name: value for name, value in vars(arguments).items() if value is not None and name in known}
     # Of an editor's two parts, one may know what the other does not.
-    for name in ("start", "pause_minutes", "cache", "device", "drawers", "precision", "teacher"):
+    for name in ("max_minutes", "start", "pause_minutes", "cache", "device", "drawers", "precision", "teacher"):
         if getattr(arguments, name) is not None and name not in known and arguments.part != "editor":
             raise InputError(f"--{name.replace('_', '-')} means nothing for {arguments.part}; leave it out")
     options = kind(data=arguments.data, out=arguments.out)

@@ -1,16 +1,18 @@
 """What the token decoder asks of a codec. A checkpoint names its codec; `build.py` makes it."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Codec(Protocol):
     """Sound as a grid of integers: a few levels of codes for every frame, coarse to fine.
 
-    Frame `t` stands for the samples [t, t + 1) * `rate_hz` / `frame_rate_hz`. Both directions are functions of their
-    arguments alone.
+    Frame `t` stands for the samples [t, t + 1) * `hop`. Both directions are functions of their arguments alone.
     """
 
     @property
@@ -18,8 +20,8 @@ class Codec(Protocol):
         """Sample rate of the waveforms."""
 
     @property
-    def frame_rate_hz(self) -> int:
-        """Token frames per second."""
+    def hop(self) -> int:
+        """Samples of a token frame."""
 
     @property
     def levels(self) -> int:
@@ -30,6 +32,10 @@ class Codec(Protocol):
         """Codes on every level."""
 
     @property
+    def codebooks(self) -> "Tensor":
+        """What the codes stand for, (levels, codes, n): a frame is the sum of its codes' vectors, and maybe a constant."""
+
+    @property
     def silence(self) -> NDArray[np.int64]:
         """The codes of a silent frame, shape (levels,)."""
 
@@ -37,7 +43,7 @@ class Codec(Protocol):
         """Codes of a mono waveform: (samples,) to (levels, frames), frames = samples rounded up to whole frames."""
 
     def decode(self, tokens: NDArray[np.integer], seed: int = 0) -> NDArray[np.float32]:
-        """A mono waveform: (k, frames), k at most `levels`, to (frames * rate_hz / frame_rate_hz,).
+        """A mono waveform: (k, frames), k at most `levels`, to (frames * hop,).
 
         Args:
             tokens: codes of the first k levels; fewer levels sound coarser.

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from recomposer_studio.audio.bands import BANDS, FRAMES_PER_S, BandGrid
 from recomposer_studio.codec.inference import one_thread
-from recomposer_studio.codec.noise import addressed_uniform
+from recomposer_studio.codec.noise import unit_noise
 from recomposer_studio.codec.vocoder import Vocoder, VocoderConfig
 from recomposer_studio.errors import InputError
 
@@ -25,7 +25,6 @@ FLOOR = 1e-8
 PAIR = 2
 """Frames of the band grid in a token frame."""
 
-_NOISE_STREAM = 1
 _EDGE = 4
 """Silent frames put around a sound before it is decoded."""
 _CORRECTION_LIMIT = 4.0
@@ -149,9 +148,9 @@ class MelRvqCodec:
         return self.config.rate_hz
 
     @property
-    def frame_rate_hz(self) -> int:
-        """Token frames per second."""
-        return FRAMES_PER_S // PAIR
+    def hop(self) -> int:
+        """Samples of a token frame: 20 ms."""
+        return PAIR * self._grid.hop
 
     @property
     def levels(self) -> int:
@@ -177,7 +176,7 @@ class MelRvqCodec:
     def silence(self) -> NDArray[np.int64]:
         """The codes of a silent frame, shape (levels,)."""
         if self._silence is None:
-            self._silence = self.encode(np.zeros(self.rate_hz // self.frame_rate_hz))[:, 0]
+            self._silence = self.encode(np.zeros(self.hop))[:, 0]
         return self._silence
 
     def encode(self, wave: NDArray[np.floating]) -> NDArray[np.int64]:
@@ -208,7 +207,7 @@ class MelRvqCodec:
         with one_thread():
             tone, noise = self._vocoder(torch.from_numpy(wanted[None].astype(np.float32)))
             spectrum = tone[0].numpy().astype(np.complex128)
-            spectrum += noise[0].numpy() * _unit_noise(seed, *spectrum.shape)
+            spectrum += noise[0].numpy() * unit_noise(seed, *spectrum.shape)
         # What lies within 3 dB of the floor is silence: it is wanted to vanish, not to hiss.
         power = np.maximum(np.exp(wanted) - 2.0 * FLOOR, 0.0)
         for _ in range(self.config.passes):
@@ -227,9 +226,3 @@ class MelRvqCodec:
         gain = np.sqrt(wanted / (self._grid.power(actual) + 1e-12))
         gain = np.clip(gain, 1.0 / _CORRECTION_LIMIT, _CORRECTION_LIMIT)
         return actual * self._grid.to_bins(gain)
-
-
-def _unit_noise(seed: int, frames: int, bins: int) -> NDArray[np.complex128]:
-    """Unit values of random phase, (frames, bins); a frame's depend on the seed and its number alone."""
-    phase = np.stack([addressed_uniform(seed, _NOISE_STREAM, frame, 0, bins) for frame in range(frames)])
-    return np.exp(2j * np.pi * phase)

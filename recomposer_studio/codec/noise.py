@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _WORD = (1 << 64) - 1
+_PHASE_STREAM = 1
 
 
 def addressed_uniform(seed: int, stream: int, frame: int, level: int, count: int) -> NDArray[np.float64]:
@@ -25,3 +26,9 @@ def addressed_uniform(seed: int, stream: int, frame: int, level: int, count: int
     raw = np.random.Philox(key=key, counter=counter).random_raw(count)
     # The upper 53 bits plus a half: never 0, never 1, the same on every platform.
     return ((raw >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+
+
+def unit_noise(seed: int, frames: int, bins: int) -> NDArray[np.complex128]:
+    """Unit values of random phase, (frames, bins); a frame's depend on the seed and its number alone."""
+    phase = np.stack([addressed_uniform(seed, _PHASE_STREAM, frame, 0, bins) for frame in range(frames)])
+    return np.exp(2j * np.pi * phase)

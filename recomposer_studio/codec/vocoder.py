@@ -43,14 +43,14 @@ class VocoderConfig:
 class ConvNeXtBlock(nn.Module):
     """Depthwise convolution over time, then two linear layers per frame, with a residual (Liu et al. 2022)."""
 
-    def __init__(self, config: VocoderConfig) -> None:
-        """A block that starts close to the identity."""
+    def __init__(self, width: int, expansion: int, kernel: int) -> None:
+        """A block that starts close to the identity; sizes as in `VocoderConfig`."""
         super().__init__()
-        self.mix = nn.Conv1d(config.width, config.width, config.kernel, padding=config.kernel // 2, groups=config.width)
-        self.norm = nn.LayerNorm(config.width)
-        self.up = nn.Linear(config.width, config.expansion * config.width)
-        self.down = nn.Linear(config.expansion * config.width, config.width)
-        self.scale = nn.Parameter(torch.full((config.width,), 0.1))
+        self.mix = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
+        self.norm = nn.LayerNorm(width)
+        self.up = nn.Linear(width, expansion * width)
+        self.down = nn.Linear(expansion * width, width)
+        self.scale = nn.Parameter(torch.full((width,), 0.1))
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, width, frames) to the same."""
@@ -73,7 +73,8 @@ class Vocoder(nn.Module):
         grid = BandGrid.at(rate_hz)
         bins = len(grid.frequencies_hz)
         self.enter = nn.Conv1d(BANDS, config.width, config.kernel, padding=config.kernel // 2)
-        self.blocks = nn.ModuleList(ConvNeXtBlock(config) for _ in range(config.blocks))
+        sizes = (config.width, config.expansion, config.kernel)
+        self.blocks = nn.ModuleList(ConvNeXtBlock(*sizes) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(config.width)
         self.head = nn.Linear(config.width, _HEAD_PARTS * bins)
         nn.init.zeros_(self.head.bias)

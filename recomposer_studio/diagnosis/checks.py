@@ -256,6 +256,7 @@ def check_taggers() -> Iterator[Finding]:
             )
         else:
             yamnet.model_bytes()
+            yamnet.model_bytes(eight_bit=True)
             yield Finding(Level.GOOD, "detection", f"YAMNet from {yamnet.source}")
     except InputError as error:
         yield Finding(Level.NOTE, "detection", str(error), "Run: recomposer models install yamnet")

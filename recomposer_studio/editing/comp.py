@@ -5,12 +5,10 @@ where the group is the same in both takes: so the shares of a group still sum to
 layer are all that it takes to make it again.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from recomposer_studio.audio.source import Source
-from recomposer_studio.editing.engine import Engine
-from recomposer_studio.editing.generator import Generator
 from recomposer_studio.editing.regions import Region, groups
 from recomposer_studio.errors import InputError
 from recomposer_studio.project.origin import REPAIR, Origin, origin
@@ -103,52 +101,22 @@ def renderings(source: Source, roll: EventRoll, made_with: Mapping[str, Origin])
     return tuple(parts)
 
 
-def assembled(
-    source: Source, roll: EventRoll, main: Origin, rendered: Iterable[tuple[Rendering, Take]], keep_model: bool = True
-) -> Take:
-    """The take that the parts make up.
+def assembled(source: Source, roll: EventRoll, main: Origin, rendered: Iterable[tuple[Rendering, Take]]) -> Take:
+    """The take that the parts make up; its layers name the models that rendered them, which may be others than the recipe's.
 
     Args:
         source: the recording.
         roll: its events.
         main: recipe and model of the take.
         rendered: every part and what was rendered of it.
-        keep_model: whether the layers name the models of the recipe, which is true when they were rendered by these.
     """
     layers: dict[str, Layer] = {}
     take = Take(source, roll, main.recipe, main.model, ())
     for part, done in rendered:
         for layer in done.layers:
             if layer.event.id in part.ids:
-                made_with = part.origin if keep_model else Origin(part.origin.recipe, done.model)
-                layers[layer.event.id] = _from(layer, made_with, take)
+                layers[layer.event.id] = _from(layer, Origin(part.origin.recipe, done.model), take)
     return replace(take, layers=tuple(layers[event.id] for event in roll.events if event.id in layers))
-
-
-def render_again(
-    source: Source,
-    roll: EventRoll,
-    main: Origin,
-    made_with: Mapping[str, Origin],
-    generator_for: Callable[[str], Generator | None],
-) -> Take:
-    """Renders a take from what its recipe says.
-
-    Args:
-        source: the recording.
-        roll: the take's events.
-        main: recipe and model of the take.
-        made_with: what every layer was rendered with, by event.
-        generator_for: gives the model of a name and digest; None for `repair`.
-
-    Raises:
-        InputError: an event cannot be rendered.
-    """
-    parts = renderings(source, roll, made_with)
-    rendered = (
-        (part, Engine(generator_for(part.origin.model)).render(source, part.roll, part.recipe)) for part in parts
-    )
-    return assembled(source, roll, main, rendered)
 
 
 def _find(take: Take, event_id: str) -> Layer | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from recomposer_studio.audio.bands import BandGrid
 from recomposer_studio.audio.resample import common_grid, resample
 from recomposer_studio.audio.source import Source
+from recomposer_studio.editing.exemplars import HeardExemplar, read_exemplar
 from recomposer_studio.editing.generator import Generator, SoundRequest
 from recomposer_studio.editing.regions import Region, Window, active_frames, company, fade_window, groups
 from recomposer_studio.editing.seeds import event_seed
@@ -21,6 +22,7 @@ from recomposer_studio.editing.separation import (
     band_power,
     claim,
     cut_out,
+    in_band,
     read_padded,
     separate,
 )
@@ -37,6 +39,8 @@ QUIETEST_BACKGROUND_DB = -60.0
 """A background below this counts as this loud: a level over digital silence means nothing."""
 MOST_ENHANCE_DB = 40.0
 """The strongest gain Enhance applies to what it found: beyond it only the noise of the separation grows."""
+MOST_IN_BAND_DB = 20.0
+"""What is left of an inserted sound within the box's frequencies is raised by this at most to have the wanted level."""
 
 GENERATED = 30
 """A frame that is generated takes about as long as so many that are analysed: for a progress whose pace tells the time left."""
@@ -116,6 +120,7 @@ class _Job:
         self.groups = groups(roll.events, self.regions)
         self.group: list[Event] = []
         self.claims: dict[str, Claim] = {}
+        self.exemplars: dict[str, HeardExemplar] = {}
         self.edits = [event for event in roll.events if event.action is not Action.KEEP]
         self.done = self.reach = 0
         self.total = sum(self.work(event) for event in self.edits)
@@ -128,6 +133,9 @@ class _Job:
                     f"event {event.id}: insert needs a model, spectral repair cannot make a {event.label}; "
                     f"choose one with --model or remove the event"
                 )
+            if event.exemplar is not None and self.can_insert:
+                # All of them first: what is missing is told before anything is rendered.
+                self.exemplars[event.id] = read_exemplar(self.source, event, event.exemplar)
         for group in self.groups:
             self.group, self.claims = group, {}
             for event in group:
@@ -178,6 +186,13 @@ class _Job:
 
     def separated(self, event: Event) -> Layer:
         source, region = self.source, self.regions[event.id]
+        renderer = "mask" if self.generator_for(event) else "repair"
+        note = _above(event, source.rate_hz)
+        if note:
+            nothing = np.zeros((source.channels, region.stop - region.start), np.float32)
+            placed = None if event.action is Action.DELETE else nothing
+            seed = event_seed(self.recipe.seed, event.id)
+            return Layer(event, region.start, region.stop, nothing, placed, renderer, self.key(event, []), seed, note)
         heard = [other for other in self.company(event) if other.action is not Action.INSERT]
         parts = separate(self.claim(event), [self.claim(other) for other in heard])
         grid = BandGrid.at(source.rate_hz)
@@ -196,7 +211,7 @@ class _Job:
             stop=region.stop,
             removed=removed,
             placed=placed,
-            renderer="mask" if self.generator_for(event) else "repair",
+            renderer=renderer,
             key=self.key(event, [self.heard(other) for other in (event, *heard)]),
             seed=event_seed(self.recipe.seed, event.id),
             note=note,
@@ -219,6 +234,9 @@ class _Job:
         if generator is None or not self.can_insert:
             note = "not rendered: it is muted, and there is no model to insert with"
             return Layer(event, region.start, region.stop, None, placed, "tokens", self.key(event, []), seed, note)
+        note = _above(event, source.rate_hz)
+        if note:
+            return Layer(event, region.start, region.stop, None, placed, "tokens", self.key(event, []), seed, note)
         grid = BandGrid.at(source.rate_hz)
         window = Window.around(event, grid)
         channels, heard = band_power(source, grid, window, self.tick)
@@ -229,6 +247,7 @@ class _Job:
             self.count(2 * GENERATED)
             return self.cancelled()
 
+        exemplar = self.exemplars.get(event.id)
         sound = generator.sound(
             SoundRequest(
                 event=event,
@@ -239,10 +258,13 @@ class _Job:
                 seed=seed,
                 decoding=self.recipe.decoding,
                 cancelled=polled,
+                exemplar=exemplar.at(generator.rate_hz) if exemplar else None,
             )
         )
         mono = place(sound, generator.rate_hz, event.start_s, region, source.rate_hz)
-        mono = mono * fade_window(event, region, source.rate_hz, self.recipe.fade_s)
+        fade = fade_window(event, region, source.rate_hz, self.recipe.fade_s)
+        whole_power = float(np.mean((mono * fade) ** 2))
+        mono = in_band(mono, event, source.rate_hz) * fade
         # The first two channels are the front of every common layout.
         front = min(2, source.channels)
         base = read_padded(source, region.start, region.stop)[:front]
@@ -251,7 +273,16 @@ class _Job:
         wanted = 10.0 ** (event.level_db / 10.0) * max(background, floor)
         power_now = float(np.mean(mono**2))
         note = "" if power_now > 0 else f"the model made no sound for {event.label}; nothing was changed"
+        quietest = whole_power / 10.0 ** (MOST_IN_BAND_DB / 10.0)
+        if 0 < power_now < quietest:
+            note = f"{event.label} is quieter than asked for: little of it lies within the frequencies of its box"
+            power_now = quietest
         placed[:front] = mono * np.sqrt(wanted / power_now) if power_now > 0 else 0.0
+        known: list[tuple[str, str, str, object]] = [("tokens", generator.digest, heard.hex(), _shown(event))]
+        if event.low_hz or event.high_hz is not None:
+            known.append(("in band", "", "", []))  # limits had no effect once: such a sound has a key of its own
+        if exemplar:
+            known.append(("exemplar", "", exemplar.sha256, []))
         return Layer(
             event=event,
             start=region.start,
@@ -259,9 +290,10 @@ class _Job:
             removed=None,
             placed=placed,
             renderer="tokens",
-            key=self.key(event, [("tokens", generator.digest, heard.hex(), _shown(event))]),
+            key=self.key(event, known),
             seed=seed,
             note=note,
+            exemplar=exemplar.sha256 if exemplar else "",
         )
 
     def heard(self, event: Event) -> tuple[str, str, str, object]:
@@ -280,6 +312,17 @@ class _Job:
             "recipe": self.recipe.as_json(),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _above(event: Event, rate_hz: int) -> str:
+    """Why a box changes nothing: it lies above all that a file of this rate can hold; empty when it does not."""
+    highest_hz = rate_hz / 2
+    if event.low_hz is None or event.low_hz < highest_hz:
+        return ""
+    return (
+        f"the box of {event.label} lies above {highest_hz / 1_000:g} kHz, the highest frequency of this recording; nothing "
+        "was changed"
+    )
 
 
 def _shown(event: Event) -> list[object]:

@@ -49,6 +49,7 @@ class SoundRequest:
         seed: the event's seed.
         decoding: sampling settings.
         cancelled: polled at every generated frame.
+        exemplar: a sound that the event is to resemble, mono at the generator's rate, (samples,) float32; or None.
     """
 
     event: Event
@@ -59,6 +60,7 @@ class SoundRequest:
     seed: int
     decoding: Decoding
     cancelled: Callable[[], bool]
+    exemplar: NDArray[np.float32] | None = None
 
 
 class Generator(Protocol):
@@ -94,5 +96,6 @@ class Generator(Protocol):
         """A mono sound of `duration_s` at `rate_hz`, shape (samples,), peak at most 1.
 
         Raises:
+            InputError: the model takes no exemplars, and there is one.
             Cancelled: `request.cancelled()` returned true.
         """

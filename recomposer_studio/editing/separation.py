@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import log10
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -328,9 +329,25 @@ def cut_out(
     return removed, placed
 
 
+def in_band(sound: _FloatArray, event: Event, rate_hz: int) -> _FloatArray:
+    """A sound within an event's frequency limits, which fade out as those of `cut_out` do; shape (samples,) as given."""
+    if not event.low_hz and event.high_hz is None:
+        return sound
+    grid = BandGrid.at(rate_hz)
+    # With room for the ringing, which would come back at the other end.
+    length = len(sound) + grid.n_fft
+    limits = _limits(event, np.fft.rfftfreq(length, 1.0 / rate_hz), grid)
+    return np.fft.irfft(np.fft.rfft(sound, length) * limits, length)[: len(sound)]
+
+
 def _bin_limits(event: Event, grid: BandGrid) -> _FloatArray:
     """Zero beyond the event's frequency limits, one inside, over two bins between; (bins,)."""
-    f, step = grid.frequencies_hz, grid.rate_hz / grid.n_fft
+    return _limits(event, grid.frequencies_hz, grid)
+
+
+def _limits(event: Event, f: NDArray[np.floating[Any]], grid: BandGrid) -> _FloatArray:
+    """Likewise at any frequencies `f` in Hz, with the edges of the grid's bins; shape of `f`."""
+    step = grid.rate_hz / grid.n_fft
     gain = np.ones_like(f)
     if event.low_hz:
         gain *= np.clip((f - event.low_hz) / (2.0 * step) + 1.0, 0.0, 1.0)

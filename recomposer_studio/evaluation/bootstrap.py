@@ -1,10 +1,14 @@
 """Intervals over scenes."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+_Z = 1.6448536
+"""Quantile of the normal distribution at 95 %."""
 
 
 class Interval(NamedTuple):
@@ -53,6 +57,19 @@ def bootstrap_mean(values: Sequence[float] | NDArray[np.floating], seed: int = 0
         return Interval(float("nan"), float("nan"), float("nan"))
     low, high = np.percentile(_resampled(samples[None], seed, draws)[:, 0] / len(samples), [5.0, 95.0])
     return Interval(float(samples.mean()), float(low), float(high))
+
+
+def share_interval(times: int, scenes: int) -> Interval:
+    """How often something happened, with the 90 % score interval of a share (Wilson 1927); all NaN without scenes.
+
+    Resampling would give a share of none or of all scenes no width at all.
+    """
+    if scenes == 0:
+        return Interval(math.nan, math.nan, math.nan)
+    share, spread = times / scenes, _Z**2 / scenes
+    centre = (share + spread / 2.0) / (1.0 + spread)
+    half = _Z * math.sqrt(share * (1.0 - share) / scenes + _Z**2 / (4.0 * scenes**2)) / (1.0 + spread)
+    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
 
 
 def _resampled(values: NDArray[np.float64], seed: int, draws: int) -> NDArray[np.float64]:

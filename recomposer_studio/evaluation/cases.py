@@ -27,6 +27,7 @@ class Case:
         label: another label for the row, None for the scene's own.
         hidden: what a model is not told.
         rounds: rounds of inserting and deleting; 0 for a single edit.
+        memory: whether the sound that was inserted is looked for among the training events, and nothing else is measured.
     """
 
     study: str
@@ -37,6 +38,7 @@ class Case:
     label: str | None = None
     hidden: Hidden = ""
     rounds: int = 0
+    memory: bool = False
 
     def task(self, scene: Scene) -> Task:
         """The task on the rendered scene."""
@@ -52,7 +54,7 @@ class Case:
         """Names the result: scene, question, editor, classifier, recordings and the code that measures."""
         facts = [
             self.spec.to_json(),
-            [self.keep, self.whole_clip, self.label, self.hidden, self.rounds],
+            [self.keep, self.whole_clip, self.label, self.hidden, self.rounds, self.memory],
             [editor.name, editor.digest],
             scorer,
             recordings,

@@ -132,6 +132,33 @@ class EngineEditor:
 
 
 @dataclass(frozen=True)
+class WholeClipEditor:
+    """A model in its other mode: the whole clip is generated anew, edits and all, and nothing of the recording stays.
+
+    Attributes:
+        name: what tables call it.
+        digest: of the weights.
+        generate: samples (frames,), their rate, the roll and a seed to as many samples.
+    """
+
+    name: str
+    digest: str
+    generate: Callable[[Samples, int, EventRoll, int], Samples]
+    exact: bool = False
+
+    def suits(self, task: Task) -> bool:
+        """Every edit of which nothing is hidden."""
+        return not task.hidden
+
+    def edit(self, task: Task) -> Edited:
+        """The clip that the model makes of the input and the roll."""
+        started = time.perf_counter()
+        scene = task.scene
+        samples = self.generate(scene.input, scene.rate_hz, task.roll, scene.spec.seed)
+        return Edited(samples, time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
 class IdentityEditor:
     """The desired signal itself through files and an empty roll: any distance but 0 is a fault of the way."""
 
@@ -238,3 +265,13 @@ def model_editor(name: str, device: str = "auto") -> EngineEditor:
         return TorchGenerator(load_checkpoint(checkpoint.folder), generator.device, ActionlessLabels())
 
     return EngineEditor(checkpoint.name, generator, _actions(checkpoint), actionless=actionless)
+
+
+def whole_clip_editor(editor: EngineEditor) -> WholeClipEditor | None:
+    """A model in its other mode; None where it has none."""
+    from recomposer_studio.model.generator import TorchGenerator
+
+    model = editor.generator
+    if not isinstance(model, TorchGenerator) or not model.makes_mixtures:
+        return None
+    return WholeClipEditor(f"{editor.name}, whole clip", model.digest, model.whole_clip)

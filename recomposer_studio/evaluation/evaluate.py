@@ -20,7 +20,15 @@ from recomposer_studio.evaluation.anchors import (
     codec_editor,
 )
 from recomposer_studio.evaluation.cases import Case, Sampler
-from recomposer_studio.evaluation.editors import Editor, EngineEditor, IdentityEditor, can_edit, model_editor
+from recomposer_studio.evaluation.editors import (
+    Editor,
+    EngineEditor,
+    IdentityEditor,
+    WholeClipEditor,
+    can_edit,
+    model_editor,
+    whole_clip_editor,
+)
 from recomposer_studio.evaluation.pictures import examples, histogram_pictures
 from recomposer_studio.evaluation.report import Report
 from recomposer_studio.evaluation.results import Results
@@ -156,7 +164,8 @@ def evaluate(
         say(remark)
     if request.split == "test":
         say(_log_test_use(request.out, editors))
-    results = Results(request.out / "results.jsonl", scorer.name if scorer else None, audio)
+    training = partial(cache.usable, "train")
+    results = Results(request.out / "results.jsonl", scorer.name if scorer else None, audio, training)
     asked = {study.name: tuple(filter(study.asks, editors)) for study in studies if study.name in cases}
     questions = [(case, who) for name, members in cases.items() for case in members for who in asked[name]]
     run_cases(
@@ -276,7 +285,13 @@ def _editors(
             made.append(_anchor(name, request, library, decoding))
     for checkpoint in models.values():
         if can_edit(checkpoint):
-            made.append(model_editor(str(checkpoint.folder), request.device))
+            model = model_editor(str(checkpoint.folder), request.device)
+            made.append(model)
+            # It is asked in its own study alone.
+            if any(study.name == "modes" for study in _studies(request.studies)) and (
+                other := whole_clip_editor(model)
+            ):
+                made.append(other)
         elif request.only and "codec" not in named:
             raise InputError(
                 f"the checkpoint '{checkpoint.name}' holds no part that edits; name one with a mask or a decoder, or "
@@ -310,7 +325,9 @@ def _distinct(editors: Sequence[Editor]) -> tuple[Editor, ...]:
     times = Counter(editor.name for editor in once)
     return tuple(
         replace(editor, name=f"{editor.name} {_weights(editor)[:8]}")
-        if times[editor.name] > 1 and isinstance(editor, EngineEditor | CodecEditor) and _weights(editor)
+        if times[editor.name] > 1
+        and isinstance(editor, EngineEditor | CodecEditor | WholeClipEditor)
+        and _weights(editor)
         else editor
         for editor in once
     )
@@ -320,7 +337,7 @@ def _weights(editor: Editor) -> str:
     """Digest of the checkpoint that an editor rests on, empty for the anchors."""
     if isinstance(editor, EngineEditor):
         return editor.generator.digest if editor.generator else ""
-    return editor.digest if isinstance(editor, CodecEditor) else ""
+    return editor.digest if isinstance(editor, CodecEditor | WholeClipEditor) else ""
 
 
 def _anchor(name: str, request: Evaluation, library: Library, decoding: Callable[[int, int], None]) -> Editor:
@@ -407,12 +424,17 @@ def _log_test_use(out: Path, editors: Sequence[Editor]) -> str:
     return warning
 
 
+def _measured(case: Case) -> bool:
+    """Whether a case is a plain edit in a box, whose distances are known."""
+    return not case.rounds and not case.whole_clip and not case.memory
+
+
 def _checks(cases: Sequence[Case], figures: Figures) -> list[tuple[str, bool]]:
     """What must hold exactly, over everything that was measured."""
     checks = []
     for editor in figures.editors:
         # Studies share questions; a take counts once.
-        takes = {figures.results.key(case, editor): case for case in cases if not case.rounds and not case.whole_clip}
+        takes = {figures.results.key(case, editor): case for case in cases if _measured(case)}
         found = [values for case in takes.values() if (values := figures.results.get(case, editor))]
         if not found:
             continue

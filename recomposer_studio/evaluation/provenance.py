@@ -17,6 +17,7 @@ MEASURING = (
     "evaluation/editors.py",
     "evaluation/kld.py",
     "evaluation/measures.py",
+    "evaluation/memorisation.py",
     "evaluation/msd.py",
     "evaluation/regions.py",
     "evaluation/runner.py",
@@ -64,3 +65,10 @@ def recordings_digest(audio: SplitAudio, spec: SceneSpec) -> str:
     keys = [layer.key for layer in spec.layers]
     keys += [sound.key for sound in spec.sounds if not sound.key.startswith("procedural:")]
     return hashlib.sha256(" ".join(map(audio.digest, keys)).encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=4)
+def events_digest(audio: SplitAudio) -> str:
+    """Hash of the decoded events of a split, in their order, in hex."""
+    names = " ".join(f"{event.class_name} {audio.digest(event.key)}" for event in audio.events)
+    return hashlib.sha256(names.encode()).hexdigest()[:16]

@@ -1,14 +1,14 @@
 """Results on disk, one line each, so that an interrupted evaluation goes on where it stopped."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from recomposer_studio.errors import InputError
 from recomposer_studio.evaluation.cases import Case
 from recomposer_studio.evaluation.editors import Editor
 from recomposer_studio.evaluation.measures import Values
-from recomposer_studio.evaluation.provenance import recordings_digest
+from recomposer_studio.evaluation.provenance import events_digest, recordings_digest
 from recomposer_studio.training.cache import SplitAudio
 
 
@@ -19,14 +19,21 @@ class Results:
         path: file of one JSON object a line, made when absent.
         scorer: name of the classifier in use, None without.
         audio: the recordings that scenes are composed of; with them a changed recording makes another result.
+        training: gives the recordings of the training split, for cases that look for a sound among them.
 
     Raises:
         InputError: the file cannot be read.
     """
 
-    def __init__(self, path: Path, scorer: str | None = None, audio: SplitAudio | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        scorer: str | None = None,
+        audio: SplitAudio | None = None,
+        training: Callable[[], SplitAudio] | None = None,
+    ) -> None:
         """Reads what is there; a line cut short by an interruption is left out."""
-        self._path, self._scorer, self._audio = path, scorer, audio
+        self._path, self._scorer, self._audio, self._training = path, scorer, audio, training
         self._values: dict[str, Values | None] = {}
         self._whole = True
         try:
@@ -48,7 +55,13 @@ class Results:
     def key(self, case: Case, editor: Editor) -> str:
         """Names a result."""
         recordings = recordings_digest(self._audio, case.spec) if self._audio else ""
+        if case.memory and self._training:
+            recordings = f"{recordings} {events_digest(self._training())}"
         return case.key(editor, self._scorer, recordings)
+
+    def training_event(self, number: int) -> str:
+        """What a training event is called, by its number in the training split: its file."""
+        return self._training().events[number].key if self._training else str(number)
 
     def has(self, case: Case, editor: Editor) -> bool:
         """Whether the result is known."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from multiprocessing import get_context, parent_process
 
 import numpy as np
@@ -15,6 +16,7 @@ from recomposer_studio.errors import InputError
 from recomposer_studio.evaluation.cases import Case
 from recomposer_studio.evaluation.editors import Editor, EngineEditor, Samples, Task
 from recomposer_studio.evaluation.measures import Judge, Values, log_spectral_distance
+from recomposer_studio.evaluation.memorisation import TrainingEvents, inserted
 from recomposer_studio.evaluation.results import Results
 from recomposer_studio.evaluation.scorers import Scorer
 from recomposer_studio.roll.event import Action, EventRoll
@@ -47,6 +49,11 @@ class Bench:
     editors: tuple[Editor, ...]
     scorer: Scorer | None
 
+    @cached_property
+    def training_events(self) -> TrainingEvents:
+        """What editors were trained on, for cases that look for a sound among it."""
+        return TrainingEvents(partial(self.cache.usable, "train"))
+
     def answers(self, spec: SceneSpec, questions: Sequence[Question]) -> Iterator[Values | None]:
         """The values of questions about one scene, in their order; None where an editor cannot do the case.
 
@@ -61,11 +68,20 @@ class Bench:
             values: Values | None = None
             if case.rounds:
                 values = _round_trip(task, editor, case.rounds)
+            elif case.memory:
+                values = self._memory(task, editor)
             elif editor.suits(task):
                 judge = judge or Judge.of(scene, self.scorer)
                 edited = editor.edit(task)
                 values = {**judge.measure(task, edited.samples), "seconds": edited.seconds}
             yield values
+
+    def _memory(self, task: Task, editor: Editor) -> Values | None:
+        """How much the sound that an editor inserts is like a training event; None where it inserts nothing."""
+        if not editor.suits(task):
+            return None
+        sound = inserted(task, editor.edit(task).samples)
+        return self.training_events.likeness(sound, task.scene.rate_hz, task.scene.edit.class_name) or None
 
 
 def run_cases(

@@ -9,7 +9,9 @@ import numpy as np
 from recomposer_studio.evaluation.anchors import InputEditor
 from recomposer_studio.evaluation.bootstrap import bootstrap_mean
 from recomposer_studio.evaluation.cases import Case, Sampler
-from recomposer_studio.evaluation.editors import Editor, EngineEditor, Hidden, IdentityEditor
+from recomposer_studio.evaluation.editors import Editor, EngineEditor, Hidden, IdentityEditor, WholeClipEditor
+from recomposer_studio.evaluation.memory_study import inserting, memory_cases, memory_tables
+from recomposer_studio.evaluation.modes_study import generating, modes_cases, modes_tables
 from recomposer_studio.evaluation.tables import Cell, Figures, Table, column, grouped
 from recomposer_studio.training.scene_spec import Kind
 
@@ -48,13 +50,13 @@ class Study:
 
 
 def everyone(editor: Editor) -> bool:
-    """Every editor."""
-    return True
+    """Every editor but the whole-clip mode, which takes seconds an edit and has a study of its own."""
+    return not isinstance(editor, WholeClipEditor)
 
 
 def all_but_identity(editor: Editor) -> bool:
-    """Every editor but identity, which says nothing new after the anchors."""
-    return not isinstance(editor, IdentityEditor)
+    """Those but identity, which says nothing new after the anchors."""
+    return everyone(editor) and not isinstance(editor, IdentityEditor)
 
 
 def products(editor: Editor) -> bool:
@@ -344,4 +346,6 @@ STUDIES = (
     Study("ablation", ablation_cases, ablation_tables, products),
     Study("cross-class", cross_class_cases, cross_class_tables, products),
     Study("round-trip", round_trip_cases, round_trip_tables, products),
+    Study("modes", modes_cases, modes_tables, generating),
+    Study("memorisation", memory_cases, memory_tables, inserting),
 )

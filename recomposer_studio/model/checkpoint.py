@@ -1,7 +1,7 @@
 """Checkpoints: a folder with `config.json`, safetensors files and a model card. Every byte of weights is checked, nothing is unpickled.
 
 `config.json` holds the format version, the name, the rate of generated sound, the trained classes, the actions in which the checkpoint beat
-spectral repair on validation, and per part (`mask`, `decoder`, `codec`) its configuration and its weight files with their SHA-256.
+spectral repair on validation, and per part (`mask`, `decoder`, `codec`, `critic`) its configuration and its weight files with their SHA-256.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from recomposer_studio.model.catalogue import CONFIG, read_config
 from recomposer_studio.roll.event import Action
 
 FORMAT_VERSION = 1
-PARTS = ("mask", "decoder", "codec")
+PARTS = ("mask", "decoder", "codec", "critic")
 SHARD_BYTES = 15 * 2**20
 """Largest weight file: larger parts are cut into several."""
 
@@ -99,7 +99,7 @@ def write_part(folder: str | Path, part: str, config: Mapping[str, Any], tensors
 
     Args:
         folder: the checkpoint's folder, made when absent.
-        part: `mask`, `decoder` or `codec`.
+        part: `mask`, `decoder`, `codec` or `critic`.
         config: the part's configuration as plain values.
         tensors: its weights.
 

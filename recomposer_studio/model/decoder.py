@@ -4,9 +4,13 @@ A causal *temporal* transformer runs over the frames of the box and a small *dep
 frame. Instead of learned embeddings of every code, the networks read the codebooks' own vectors (log band powers of
 what has been said so far), which needs far fewer examples. Only the box's frames are decoded; what surrounds it
 arrives through the scene encoder.
+
+An *exemplar*, another sound of the kind, is a prompt: its tokens stand before the box, seen from every frame of it, and its mean
+and spread are told to every frame at once. With the output *mixture* the box is a whole clip and the tokens are those of the clip
+after all edits, as in the paper.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -21,7 +25,7 @@ from recomposer_studio.audio.bands import BANDS
 from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.errors import Cancelled, InputError
 from recomposer_studio.model.conditioning import EVENT_VECTOR, Conditioning
-from recomposer_studio.model.encoder import EncoderConfig, SceneEncoder
+from recomposer_studio.model.encoder import EncoderConfig, SceneEncoder, zero_linear
 from recomposer_studio.model.sampling import draw_code
 from recomposer_studio.model.transformer import Cache, Transformer, TransformerConfig
 from recomposer_studio.project.recipe import Decoding
@@ -39,8 +43,16 @@ _TEXT_SCALE = 8.0
 """Brings the numbers of a unit vector of 64 to about one: unscaled, the label is hardly heard beside the sound."""
 
 
+EXEMPLAR_FRAMES = 75
+"""Token frames of the longest exemplar (1.5 s); longer ones are cut."""
+MIXTURE_LEVEL = -11.0
+"""Mean log band power that a clip is brought to before its mixture is put into tokens, which know absolute levels."""
+_QUIETEST = 1e-8
+_LEAST_SPREAD = 1e-6
+
+
 class Output(IntEnum):
-    """What the tokens stand for. `MIXTURE`, the whole scene after the edit, has an embedding but is not trained."""
+    """What the tokens stand for: the sound of one event, or the whole clip after its edits."""
 
     EVENT = 0
     MIXTURE = 1
@@ -57,6 +69,8 @@ class DecoderConfig:
         encoder: the scene encoder.
         temporal: the stack over frames.
         depth: the stack over levels.
+        exemplar: whether it takes exemplars; the first checkpoints do not.
+        mixture: whether it makes whole clips; the first checkpoints do not.
     """
 
     levels: int = 6
@@ -69,6 +83,8 @@ class DecoderConfig:
     depth: TransformerConfig = field(
         default_factory=lambda: TransformerConfig(width=192, layers=2, expansion=3, window=None, rotary=False)
     )
+    exemplar: bool = False
+    mixture: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The configuration as plain values."""
@@ -103,13 +119,72 @@ class Prompt:
 
     Attributes:
         scene: `scene_features`, (129, frames + 2 * CONTEXT_FRAMES) float32.
-        event: `conditioning.event_vector`, (128,) float32.
+        event: `conditioning.event_vector`, (128,) float32; zeros for a mixture.
         frames: token frames of the box.
+        exemplar: codes of another sound of the kind, (levels, at most EXEMPLAR_FRAMES), or None.
+        output: what is made; the fields below are those of a mixture.
+        others: vectors of all events of a mixture, (events, 128).
+        others_active: their activity, (events, frames + 2 * CONTEXT_FRAMES).
     """
 
     scene: NDArray[np.float32]
     event: NDArray[np.float32]
     frames: int
+    exemplar: NDArray[np.integer] | None = None
+    output: Output = Output.EVENT
+    others: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, EVENT_VECTOR), np.float32))
+    others_active: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Given:
+    """What is known of several boxes before decoding.
+
+    Attributes:
+        scene: (batch, 129, frames + 2 * CONTEXT_FRAMES).
+        event: (batch, 128); zeros stand for "no roll".
+        others: events of mixtures, (batch, events, 128).
+        others_active: their activity, (batch, events, frames + 2 * CONTEXT_FRAMES).
+        output: `Output` of every box, (batch,) int64.
+        exemplar: codes of the exemplars, (batch, exemplar frames, levels) int64, each at the end of its row; no frames: there are none.
+        present: which of these frames are there, (batch, exemplar frames) bool.
+    """
+
+    scene: Tensor
+    event: Tensor
+    others: Tensor
+    others_active: Tensor
+    output: Tensor
+    exemplar: Tensor
+    present: Tensor
+
+    @staticmethod
+    def of(prompt: Prompt, levels: int) -> "Given":
+        """A prompt as a batch of one; `levels` are the codec's."""
+        frames = prompt.scene.shape[1]
+        active = np.zeros((0, frames), np.float32) if prompt.others_active is None else prompt.others_active
+        exemplar = np.zeros((levels, 0), np.int64) if prompt.exemplar is None else prompt.exemplar.astype(np.int64)
+        return Given(
+            torch.from_numpy(prompt.scene)[None],
+            torch.from_numpy(prompt.event)[None],
+            torch.from_numpy(prompt.others)[None],
+            torch.from_numpy(active)[None],
+            torch.tensor([int(prompt.output)]),
+            torch.from_numpy(np.ascontiguousarray(exemplar.T))[None],
+            torch.ones(1, exemplar.shape[1], dtype=torch.bool),
+        )
+
+    def and_without_roll(self) -> "Given":
+        """Every box twice: as it is, and without roll and exemplar."""
+        return Given(
+            self.scene.repeat(2, 1, 1),
+            torch.cat([self.event, torch.zeros_like(self.event)]),
+            torch.cat([self.others, torch.zeros_like(self.others)]),
+            torch.cat([self.others_active, torch.zeros_like(self.others_active)]),
+            self.output.repeat(2),
+            self.exemplar.repeat(2, 1, 1),
+            torch.cat([self.present, torch.zeros_like(self.present)]),
+        )
 
 
 def scene_features(power: NDArray[np.floating], hop_s: float, box_start_s: float, frames: int) -> NDArray[np.float32]:
@@ -125,20 +200,51 @@ def scene_features(power: NDArray[np.floating], hop_s: float, box_start_s: float
         (129, frames + 2 * CONTEXT_FRAMES) float32; what lies outside the window repeats its first and last frame.
     """
     steps = np.arange(-CONTEXT_FRAMES, frames + CONTEXT_FRAMES)
-    times_s = box_start_s + np.arange(_PAIR * steps[0], _PAIR * (steps[-1] + 1)) * _SCENE_HOP_S
-    where = np.clip(np.rint(times_s / hop_s).astype(np.int64), 0, power.shape[1] - 1)
-    levels = np.log(np.asarray(power, np.float64)[:, where] + 1e-12)
-    relative = np.clip((levels - levels.mean()) / 3.0, -4.0, 4.0)
-    pairs = relative.reshape(BANDS, -1, _PAIR).transpose(2, 0, 1).reshape(_PAIR * BANDS, -1)
-    return np.concatenate([pairs, ((steps >= 0) & (steps < frames))[None]]).astype(np.float32)
+    levels = np.log(np.asarray(power, np.float64)[:, _where(power, hop_s, box_start_s, frames)] + 1e-12)
+    return _features(levels - levels.mean(), (steps >= 0) & (steps < frames))
+
+
+def mixture_features(power: NDArray[np.floating], hop_s: float, edited: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """What the scene encoder sees of a whole clip: log powers relative to the clip's mean, which its codes know too, and the edits.
+
+    Args:
+        power: band power of the clip, (bands, clip frames).
+        hop_s: seconds from frame to frame of the clip.
+        edited: token frames of the boxes of all edits, (frames,).
+
+    Returns:
+        (129, frames + 2 * CONTEXT_FRAMES) float32; the clip's first and last frame are repeated on either side.
+    """
+    levels = np.log(np.maximum(np.asarray(power, np.float64), _QUIETEST))
+    around = levels[:, _where(power, hop_s, 0.0, len(edited))]
+    return _features(around - levels.mean(), np.pad(edited, CONTEXT_FRAMES))
+
+
+def _where(power: NDArray[np.floating], hop_s: float, start_s: float, frames: int) -> NDArray[np.int64]:
+    times_s = start_s + np.arange(-_PAIR * CONTEXT_FRAMES, _PAIR * (frames + CONTEXT_FRAMES)) * _SCENE_HOP_S
+    return np.clip(np.rint(times_s / hop_s).astype(np.int64), 0, power.shape[1] - 1)
+
+
+def _features(relative: NDArray[np.float64], box: NDArray[np.bool_]) -> NDArray[np.float32]:
+    clipped = np.clip(relative / 3.0, -4.0, 4.0)
+    pairs = clipped.reshape(BANDS, -1, _PAIR).transpose(2, 0, 1).reshape(_PAIR * BANDS, -1)
+    return np.concatenate([pairs, box[None]]).astype(np.float32)
+
+
+def mixture_gain(power: NDArray[np.floating]) -> float:
+    """Factor that brings the band power of a clip to `MIXTURE_LEVEL`: (bands, frames) to a factor on power."""
+    return float(np.exp(MIXTURE_LEVEL - np.log(np.maximum(np.asarray(power, np.float64), _QUIETEST)).mean()))
 
 
 def clock(frames: int) -> Tensor:
     """Position, frames that remain and the box's length as decaying exponentials of several speeds, (frames, 15)."""
     position = torch.arange(frames, dtype=torch.float32)[:, None]
-    scales = torch.tensor(_TIME_SCALES)
-    length = torch.full_like(position, frames)
-    return torch.cat([torch.exp(-t / scales) for t in (position, frames - 1 - position, length)], dim=1)
+    return _decays(position, torch.full_like(position, frames))
+
+
+def _decays(position: Tensor, length: Tensor) -> Tensor:
+    scales = torch.tensor(_TIME_SCALES, device=position.device)
+    return torch.cat([torch.exp(-t / scales) for t in (position, length - 1 - position, length)], dim=-1)
 
 
 class TokenDecoder(nn.Module):
@@ -180,24 +286,40 @@ class TokenDecoder(nn.Module):
         self.heads = nn.Parameter(torch.randn(config.levels, deep, config.codebook_size) * 0.02)
         for table in (self.output, self.said_code, self.partial_code, self.level):
             nn.init.normal_(table.weight, std=0.02)
+        if config.exemplar:
+            self.exemplar = nn.Parameter(torch.zeros(width))
+            self.timbre = nn.Sequential(nn.Linear(2 * config.vector, width), nn.GELU(), zero_linear(width, width))
+        if config.mixture:
+            self.heard = zero_linear(_PAIR * BANDS, width)
 
-    def context(self, scene: Tensor, event: Tensor, frames: int, output: Output = Output.EVENT) -> Tensor:
+    def context(self, given: Given, frames: int) -> Tensor:
         """Everything about the frames that is known before decoding, summed.
 
         Args:
-            scene: (batch, 129, frames + 2 * CONTEXT_FRAMES).
-            event: (batch, 128); zeros stand for "no roll".
+            given: what is known.
             frames: token frames of the longest box.
-            output: what the tokens stand for.
 
         Returns:
             (batch, frames, width).
         """
-        event = _TEXT_SCALE * event
-        none = event.new_zeros(len(event), 0, EVENT_VECTOR)
-        roll = self.conditioning(event, scene[:, -1], none, none.new_zeros(len(event), 0, scene.shape[2]))
-        states = self.encoder(scene, roll)[:, :, CONTEXT_FRAMES : CONTEXT_FRAMES + frames].transpose(1, 2)
-        return self.scene(states) + (self.roll(event) + self.output.weight[output])[:, None]
+        event, scene = _TEXT_SCALE * given.event, given.scene
+        roll = self.conditioning(event, scene[:, -1], given.others, given.others_active)
+        here = slice(CONTEXT_FRAMES, CONTEXT_FRAMES + frames)
+        context = self.scene(self.encoder(scene, roll)[:, :, here].transpose(1, 2))
+        context = context + (self.roll(event) + self.output.weight[given.output])[:, None]
+        if self.config.mixture:
+            heard = self.heard(scene[:, : _PAIR * BANDS, here].transpose(1, 2))
+            context = context + (given.output == Output.MIXTURE)[:, None, None] * heard
+        if self.config.exemplar and given.exemplar.shape[1]:
+            vectors = self.vectors(given.exemplar, self.config.levels)[..., -1, :]
+            there = given.present[:, :, None].to(vectors.dtype)
+            count = there.sum(1).clamp(min=1.0)
+            mean = (there * vectors).sum(1) / count
+            # A spread of nothing has no slope.
+            spread = ((there * (vectors - mean[:, None]).square()).sum(1) / count + _LEAST_SPREAD).sqrt()
+            timbre = self.timbre(torch.cat([mean, spread], dim=1))
+            context = context + (given.present.any(1)[:, None] * timbre)[:, None]
+        return context
 
     def vectors(self, tokens: Tensor, levels: int) -> Tensor:
         """The codebook vectors of the first levels, summed level by level: (..., levels) to (..., levels, vector)."""
@@ -216,10 +338,18 @@ class TokenDecoder(nn.Module):
         x = x + functional.pad(partial, (0, 0, 1, 0))
         return torch.einsum("nlw,lwk->nlk", self.depth(x), self.heads)
 
-    def states(self, context: Tensor, clocks: Tensor, said: Tensor) -> Tensor:
+    def prompted(self, given: Given) -> Tensor:
+        """The exemplars as the temporal stack reads them, (batch, exemplar frames, width)."""
+        length = given.present.sum(1)[:, None, None].expand(-1, given.present.shape[1], -1).float()
+        position = given.present.cumsum(1)[:, :, None].float() - 1.0
+        said = self.say(given.exemplar, self.vectors(given.exemplar, self.config.levels)[..., -1, :])
+        return said + self.clock(_decays(position, length)) + self.exemplar
+
+    def states(self, given: Given, context: Tensor, clocks: Tensor, said: Tensor) -> Tensor:
         """Temporal states of whole boxes.
 
         Args:
+            given: what is known; of it, the exemplars are read here.
             context: `context`, (batch, frames, width).
             clocks: `clock` of every box, (batch, frames, 15).
             said: `say` of every frame, (batch, frames, width); a frame reads the one before it.
@@ -228,93 +358,119 @@ class TokenDecoder(nn.Module):
             (batch, frames, width).
         """
         first = self.first.expand(len(said), 1, -1)
-        return self.temporal(context + self.clock(clocks) + torch.cat([first, said[:, :-1]], dim=1))
+        x = context + self.clock(clocks) + torch.cat([first, said[:, :-1]], dim=1)
+        length = given.exemplar.shape[1] if self.config.exemplar else 0
+        if not length:
+            return self.temporal(x)
+        return self.temporal(torch.cat([self.prompted(given), x], dim=1), prompt=given.present)[:, length:]
 
     def forward(self, prompt: Prompt, tokens: Tensor) -> Tensor:
         """Logits of all codes of a box without a cache: (frames, levels) tokens to (frames, levels, codes)."""
-        scene, event = torch.from_numpy(prompt.scene)[None], torch.from_numpy(prompt.event)[None]
+        given = Given.of(prompt, self.config.levels)
         said = self.say(tokens, self.vectors(tokens, self.config.levels)[..., -1, :])
-        states = self.states(self.context(scene, event, prompt.frames), clock(prompt.frames)[None], said[None])
+        states = self.states(given, self.context(given, prompt.frames), clock(prompt.frames)[None], said[None])
         return self.deepen(states[0], tokens)
 
 
 class Stepper:
     """Decodes a box frame by frame: each goes through the temporal stack once, each level through the depth stack once.
 
-    With guidance a second row runs along that knows no roll; the two rows are always computed together.
+    An exemplar goes through once, before the first frame. Several candidates for the box are decoded side by side. With guidance every
+    candidate has a second row that knows neither roll nor exemplar; the rows of a box are always computed together, and never with
+    those of another.
     """
 
-    def __init__(self, decoder: TokenDecoder, prompt: Prompt, guidance: float = 1.0) -> None:
+    def __init__(self, decoder: TokenDecoder, prompt: Prompt, guidance: float = 1.0, candidates: int = 1) -> None:
         """Encodes the scene; `guidance` 1 is none."""
         self._decoder = decoder
         self._guidance = guidance
-        self._rows = 1 if guidance == 1.0 else 2
-        event = torch.from_numpy(prompt.event)[None]
-        if self._rows == 2:
-            event = torch.cat([event, torch.zeros_like(event)])
-        scene = torch.from_numpy(prompt.scene)[None].expand(self._rows, -1, -1)
-        self._inputs = decoder.context(scene, event, prompt.frames) + decoder.clock(clock(prompt.frames))
-        self._cache = Cache(decoder.config.temporal, self._rows, prompt.frames)
-        self._said = decoder.first
+        self._candidates = candidates
+        self._rows = candidates if guidance == 1.0 else 2 * candidates
+        given = Given.of(prompt, decoder.config.levels)
+        if guidance != 1.0:
+            given = given.and_without_roll()
+        inputs = decoder.context(given, prompt.frames) + decoder.clock(clock(prompt.frames))
+        self._inputs = inputs.repeat_interleave(candidates, dim=0)
+        self._before = given.exemplar.shape[1]
+        self._cache = Cache(decoder.config.temporal, self._rows, self._before + prompt.frames)
+        self._said = decoder.first.expand(self._rows, -1)
+        self._prompt: Tensor | None = None
+        if self._before:
+            self._prompt = given.present.repeat_interleave(candidates, dim=0)
+            decoder.temporal(decoder.prompted(given).repeat_interleave(candidates, dim=0), self._cache, self._prompt)
 
     @property
     def frames_done(self) -> int:
-        """Frames that went through the temporal stack."""
-        return self._cache.used
+        """Frames of the box that went through the temporal stack."""
+        return self._cache.used - self._before
 
-    def frame(self, choose: Callable[[int, Tensor], int], levels: int) -> list[int]:
+    def frame(self, choose: Callable[[int, Tensor], Sequence[int]], levels: int) -> NDArray[np.int64]:
         """Decodes the next frame.
 
         Args:
-            choose: takes a level and its logits (codes,), gives the code.
+            choose: takes a level and its logits (candidates, codes), gives every candidate's code.
             levels: how many levels to decode.
 
         Returns:
-            The codes.
+            The codes, (candidates, levels).
         """
-        net = self._decoder
-        x = self._inputs[:, self._cache.used] + self._said
-        state = net.state(net.temporal(x[:, None], self._cache)[:, 0])
+        net, count = self._decoder, self._candidates
+        copies = self._rows // count
+        x = self._inputs[:, self.frames_done] + self._said
+        state = net.state(net.temporal(x[:, None], self._cache, self._prompt)[:, 0])
         cache = Cache(net.config.depth, self._rows, levels)
-        codes: list[int] = []
-        vector = torch.zeros(net.config.vector)
+        codes: list[Tensor] = []
+        vector = torch.zeros(count, net.config.vector)
         for level in range(levels):
             x = state + net.level.weight[level]
             if level:
-                x = x + net.partial(vector) + net.partial_code.weight[codes[0]]
+                x = x + (net.partial(vector) + net.partial_code.weight[codes[0]]).repeat(copies, 1)
             logits = net.depth(x[:, None], cache)[:, 0] @ net.heads[level]
-            guided = logits[0] if self._rows == 1 else logits[1] + self._guidance * (logits[0] - logits[1])
-            codes.append(choose(level, guided))
+            if copies == 2:
+                logits = logits[count:] + self._guidance * (logits[:count] - logits[count:])
+            codes.append(torch.tensor(choose(level, logits)))
             vector = vector + net.codebooks[level, codes[-1]]
-        self._said = net.said(vector) + net.said_code.weight[codes[0]]
-        return codes
+        self._said = (net.said(vector) + net.said_code.weight[codes[0]]).repeat(copies, 1)
+        return torch.stack(codes, dim=1).numpy()
 
 
 def generate_tokens(
     decoder: TokenDecoder, prompt: Prompt, decoding: Decoding, seed: int, cancelled: Callable[[], bool] = lambda: False
 ) -> NDArray[np.int64]:
-    """Tokens of a sound, (levels, frames) int64, on one thread.
+    """Tokens of a sound, (levels, frames) int64; see `generate_candidates`."""
+    return generate_candidates(decoder, prompt, decoding, (seed,), cancelled)[0]
+
+
+def generate_candidates(
+    decoder: TokenDecoder,
+    prompt: Prompt,
+    decoding: Decoding,
+    seeds: Sequence[int],
+    cancelled: Callable[[], bool] = lambda: False,
+) -> NDArray[np.int64]:
+    """Tokens of several sounds for one box, (candidates, levels, frames) int64, on one thread.
 
     Args:
         decoder: the network, in evaluation mode.
         prompt: scene, event and length.
         decoding: sampling settings.
-        seed: the event's seed.
+        seeds: of the candidates.
         cancelled: polled before every frame.
 
     Raises:
         Cancelled: `cancelled()` returned true.
     """
     levels = decoder.config.levels if decoding.levels == 0 else min(decoding.levels, decoder.config.levels)
-    tokens = np.zeros((levels, prompt.frames), np.int64)
+    tokens = np.zeros((len(seeds), levels, prompt.frames), np.int64)
     with one_thread():
-        stepper = Stepper(decoder, prompt, decoding.guidance)
+        stepper = Stepper(decoder, prompt, decoding.guidance, len(seeds))
         for frame in range(prompt.frames):
             if cancelled():
                 raise Cancelled
 
-            def choose(level: int, logits: Tensor, frame: int = frame) -> int:
-                return draw_code(logits.numpy(), decoding, seed, frame, level)
+            def choose(level: int, logits: Tensor, frame: int = frame) -> list[int]:
+                rows = zip(logits.numpy(), seeds, strict=True)
+                return [draw_code(row, decoding, seed, frame, level) for row, seed in rows]
 
-            tokens[:, frame] = stepper.frame(choose, levels)
+            tokens[:, :, frame] = stepper.frame(choose, levels)
     return tokens

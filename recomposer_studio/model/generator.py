@@ -14,10 +14,23 @@ from recomposer_studio.editing.generator import MaskRequest, SoundRequest
 from recomposer_studio.errors import InputError
 from recomposer_studio.model.checkpoint import Checkpoint, damage_told, fill, load_checkpoint
 from recomposer_studio.model.conditioning import EVENT_VECTOR, TextVectors, event_vector
-from recomposer_studio.model.decoder import DecoderConfig, Prompt, TokenDecoder, generate_tokens, scene_features
+from recomposer_studio.model.critic import Critic
+from recomposer_studio.model.decoder import (
+    EXEMPLAR_FRAMES,
+    DecoderConfig,
+    Prompt,
+    TokenDecoder,
+    generate_candidates,
+    scene_features,
+)
 from recomposer_studio.model.mask import MaskNet, build_mask, mask_features, predict_share
-from recomposer_studio.roll.event import Action, Event
+from recomposer_studio.model.whole_clip import generate_clip
+from recomposer_studio.project.recipe import Decoding
+from recomposer_studio.roll.event import Action, Event, EventRoll
 from recomposer_studio.roll.labels import LabelTable
+
+_EXEMPLAR_PEAK = 0.7
+"""Peak of every sound that the decoder was trained on."""
 
 
 class TorchGenerator:
@@ -43,6 +56,7 @@ class TorchGenerator:
         self._mask: MaskNet | None = None
         self._codec: Codec | None = None
         self._decoder: TokenDecoder | None = None
+        self._critic: Critic | None = None
         with damage_told(checkpoint.folder):
             # Once without memory, to compare the sizes that the configuration asks for with those of the weights.
             with torch.device("meta"):
@@ -58,9 +72,11 @@ class TorchGenerator:
                 self._mask.to(device)
         if "codec" in configs:
             self._codec = build_codec(configs["codec"], tensors["codec"])
-        if "codec" in configs and "decoder" in configs:
-            self._decoder = TokenDecoder(DecoderConfig.from_json(configs["decoder"]), tensors["codec"]["codebooks"])
+        if self._codec is not None and "decoder" in configs:
+            self._decoder = TokenDecoder(DecoderConfig.from_json(configs["decoder"]), self._codec.codebooks)
             fill(self._decoder, tensors["decoder"], checkpoint.folder)
+        if "critic" in configs:
+            self._critic = Critic.from_tensors(configs["critic"], tensors["critic"])
 
     @property
     def name(self) -> str:
@@ -97,6 +113,16 @@ class TorchGenerator:
         """Whether the checkpoint can make sounds: it holds a codec and a token decoder."""
         return self._decoder is not None
 
+    @property
+    def takes_exemplars(self) -> bool:
+        """Whether an insert may be told a sound that it is to resemble."""
+        return self._decoder is not None and self._decoder.config.exemplar
+
+    @property
+    def makes_mixtures(self) -> bool:
+        """Whether it can generate whole clips."""
+        return self._decoder is not None and self._decoder.config.mixture
+
     @cached_property
     def _labels(self) -> LabelTable:
         return self._given_labels or LabelTable.load()
@@ -126,28 +152,86 @@ class TorchGenerator:
     def sound(self, request: SoundRequest) -> NDArray[np.float32]:
         """A mono sound of `duration_s` at `rate_hz`, shape (samples,), peak at most 1.
 
+        With a critic that knows the class it is the best of `decoding.candidates`, otherwise the only one.
+
         Raises:
-            InputError: the checkpoint holds no codec or no token decoder.
+            InputError: the checkpoint holds no codec or no token decoder, or takes no exemplars and is given one.
             Cancelled: `request.cancelled()` returned true.
         """
         if self._codec is None or self._decoder is None:
             raise InputError(f"the checkpoint '{self.name}' cannot insert sounds; use one that holds a token decoder")
         samples = round(request.duration_s * self._codec.rate_hz)
-        frames = max(1, -(-samples * self._codec.frame_rate_hz // self._codec.rate_hz))
+        frames = max(1, -(-samples // self._codec.hop))
         prompt = Prompt(
             scene_features(request.power, request.hop_s, request.box_start_s, frames),
             self._vector(request.event),
             frames,
+            self._exemplar(request, self._codec),
         )
-        tokens = generate_tokens(self._decoder, prompt, request.decoding, request.seed, request.cancelled)
+        class_name = self._class_name(request.event)
+        judged = self._critic is not None and class_name in self._critic.classes
+        seeds = [candidate_seed(request.seed, number) for number in range(request.decoding.candidates if judged else 1)]
+        candidates = generate_candidates(self._decoder, prompt, request.decoding, seeds, request.cancelled)
         with one_thread():
-            wave = np.asarray(self._codec.decode(tokens, request.seed), np.float32)[:samples]
-        return wave / max(1.0, float(np.abs(wave).max(initial=0.0)))
+            waves = [
+                np.asarray(self._codec.decode(tokens, request.seed), np.float32)[:samples] for tokens in candidates
+            ]
+        best = 0
+        if self._critic is not None and len(waves) > 1:
+            best = int(np.argmax([self._critic.score(wave, self._codec.rate_hz, class_name) for wave in waves]))
+        return waves[best] / max(1.0, float(np.abs(waves[best]).max(initial=0.0)))
+
+    def whole_clip(
+        self, samples: NDArray[np.floating], rate_hz: int, roll: EventRoll, seed: int, decoding: Decoding | None = None
+    ) -> NDArray[np.float32]:
+        """The paper's mode: a clip generated anew with all its edits, for comparison with those that leave the rest alone.
+
+        Args:
+            samples: mono, (samples,).
+            rate_hz: their rate.
+            roll: the edits, and kept events.
+            seed: of the draws.
+            decoding: sampling settings; None for the usual ones without guidance, which takes a clip away from what is to stay.
+
+        Returns:
+            As many samples at the same rate.
+
+        Raises:
+            InputError: the checkpoint makes no mixtures.
+        """
+        if self._codec is None or self._decoder is None or not self.makes_mixtures:
+            raise InputError(
+                f"the checkpoint '{self.name}' cannot generate whole clips; use one that was trained for it"
+            )
+        rows = [(event, self._vector(event)) for event in roll.events if not event.muted]
+        return generate_clip(
+            self._decoder, self._codec, samples, rate_hz, rows, seed, decoding or Decoding(guidance=1.0)
+        )
+
+    def _exemplar(self, request: SoundRequest, codec: Codec) -> NDArray[np.int64] | None:
+        if request.exemplar is None:
+            return None
+        if not self.takes_exemplars:
+            raise InputError(
+                f"event {request.event.id}: the model '{self.name}' takes no exemplars; remove the exemplar or choose another model"
+            )
+        heard = request.exemplar[: EXEMPLAR_FRAMES * codec.hop]
+        with one_thread():
+            return codec.encode(heard * (_EXEMPLAR_PEAK / max(float(np.abs(heard).max(initial=0.0)), 1e-9)))
+
+    def _class_name(self, event: Event) -> str:
+        """The class that a label is taken for, or the label itself where it resembles none."""
+        match = self._labels.match(event.label)
+        return match.class_name if match.known else event.label
 
     def _vector(self, event: Event) -> NDArray[np.float32]:
-        match = self._labels.match(event.label)
         texts: TextVectors = self._labels
-        return event_vector(texts, event.action.value, match.class_name if match.known else event.label)
+        return event_vector(texts, event.action.value, self._class_name(event))
+
+
+def candidate_seed(seed: int, number: int) -> int:
+    """The seed of an event's candidate: the first is the event's own, the others count in the word above it."""
+    return seed + (number << 64)
 
 
 def load_generator(folder: str | Path, device: str = "auto") -> TorchGenerator:

@@ -4,7 +4,8 @@ It answers for one event and one channel at a time and corrects spectral repair'
 last layer that starts at zero. Untrained it *is* spectral repair; training can only lead away from it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -115,6 +116,7 @@ class MaskConfig:
         encoder: the scene encoder; it takes `MASK_FEATURES`. Without dropout: the network learns its training scenes too little, not too well.
         refiner: the convolutions over bands and frames after it; checkpoints of the first kind have none.
         words: length of the vector of what is asked for that modulates every block; 0 in checkpoints of the first kinds.
+        beside: networks of the same shape whose corrections are averaged with this one's: trained apart, they err differently.
         delete_scale: factor on the correction for Delete and Keep, chosen on validation scenes: where a network hedges between
             an event alone and one among others, half a correction keeps what repair takes rightly.
     """
@@ -122,6 +124,7 @@ class MaskConfig:
     encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(features=MASK_FEATURES, dropout=0.0))
     refiner: RefinerConfig = field(default_factory=RefinerConfig.none)
     words: int = 0
+    beside: int = 0
     delete_scale: float = 1.0
 
     def scale(self, action: Action) -> float:
@@ -144,6 +147,7 @@ class MaskNet(nn.Module):
         nn.init.zeros_(self.leave.bias)
         self.refiner = Refiner(config.refiner, PLANES + 2, width, config.words) if config.refiner.channels else None
         self.words = Words(config.words) if config.words else None
+        self.beside = nn.ModuleList(MaskNet(replace(config, beside=0)) for _ in range(config.beside))
 
     def forward(
         self, features: Tensor, repair: Tensor, query: Tensor, others: Tensor, others_active: Tensor, scale: float = 1.0
@@ -161,6 +165,15 @@ class MaskNet(nn.Module):
         Returns:
             (batch, bands, frames) float64 in [0, 1]; exactly 0 outside the box.
         """
+        inputs = (features, query, others, others_active)
+        correction = self.correction(*inputs)
+        for other in self.beside:
+            correction = correction + cast(MaskNet, other).correction(*inputs)
+        correction = correction.double() / (1 + len(self.beside))
+        return corrected(repair, scale * correction) * features[:, None, PLANES * BANDS]
+
+    def correction(self, features: Tensor, query: Tensor, others: Tensor, others_active: Tensor) -> Tensor:
+        """What this network alone adds to the logit of repair's share, (batch, bands, frames); arguments as in `forward`."""
         active = features[:, PLANES * BANDS]
         roll = self.conditioning(query, active, others, others_active)
         words = None if self.words is None else self.words(query)
@@ -171,7 +184,7 @@ class MaskNet(nn.Module):
             planes = planes.unflatten(1, (PLANES, BANDS))
             activity = activity[:, :, None, :].expand(-1, -1, BANDS, -1)
             correction = correction + self.refiner(torch.cat([planes, activity], dim=1), state, correction, words)
-        return corrected(repair, scale * correction.double()) * active[:, None, :]
+        return correction
 
 
 def corrected(repair: Tensor, correction: Tensor) -> Tensor:

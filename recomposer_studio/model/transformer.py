@@ -82,7 +82,7 @@ class Layer(nn.Module):
         Args:
             x: the positions that begin at `start`.
             angles: `rotary_angles` of them, or None.
-            mask: (positions, positions so far), true where attention may look; None allows all.
+            mask: true where attention may look, (positions, positions so far) or (batch, 1, positions, positions so far); None allows all.
             cached: room for keys and values, (2, batch, heads, room, head), filled from `start` on; or None.
             start: number of the first position.
         """
@@ -95,7 +95,8 @@ class Layer(nn.Module):
         if cached is not None:
             cached[0, :, :, start : start + count] = k
             cached[1, :, :, start : start + count] = v
-            low = 0 if self.config.window is None or count > 1 else max(0, start + 1 - self.config.window)
+            cut = self.config.window is not None and count == 1 and mask is None
+            low = max(0, start + 1 - (self.config.window or 0)) if cut else 0
             k, v = cached[:, :, :, low : start + count]
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=1.0)
         x = x + self.dropout(self.out(mixed.transpose(1, 2).reshape(batch, count, width)))
@@ -112,21 +113,37 @@ class Transformer(nn.Module):
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.norm = nn.RMSNorm(config.width, eps=1e-6)
 
-    def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
-        """The positions that follow those in `cache` (all, without one): (batch, positions, width) to the same."""
+    def forward(self, x: Tensor, cache: Cache | None = None, prompt: Tensor | None = None) -> Tensor:
+        """The positions that follow those in `cache` (all, without one): (batch, positions, width) to the same.
+
+        Args:
+            x: the positions.
+            cache: keys and values of those before them.
+            prompt: which of the very first positions are there, (batch, prompt positions) bool. A prompt is seen from everywhere
+                behind it, however short the window; rows of different length stand at its end. None: there is no prompt.
+        """
         start, count = (0 if cache is None else cache.used), x.shape[1]
         angles = None
         if self.config.rotary:
             angles = rotary_angles(start + count, self.config.width // self.config.heads)[:, start:].to(x.device)
         mask = None
-        if count > 1:
-            here, there = torch.arange(start, start + count)[:, None], torch.arange(start + count)
-            mask = there <= here
-            if self.config.window is not None:
-                mask &= there > here - self.config.window
-            mask = mask.to(x.device)
+        if count > 1 or prompt is not None:
+            mask = self._mask(start, count, prompt).to(x.device)
         for number, layer in enumerate(self.layers):
             x = layer(x, angles, mask, None if cache is None else cache.values[number], start)
         if cache is not None:
             cache.used += count
         return self.norm(x)
+
+    def _mask(self, start: int, count: int, prompt: Tensor | None) -> Tensor:
+        here, there = torch.arange(start, start + count)[:, None], torch.arange(start + count)
+        mask = there <= here
+        if self.config.window is not None:
+            near = there > here - self.config.window
+            mask &= near if prompt is None else near | (there < prompt.shape[1])
+        if prompt is None:
+            return mask
+        mask, there, here = mask.to(prompt.device), there.to(prompt.device), here.to(prompt.device)
+        present = functional.pad(prompt, (0, start + count - prompt.shape[1]), value=True)[:, None, None]
+        # A position that is not there sees itself, because attention to nothing is not a number.
+        return (mask & present) | (there == here)

@@ -11,6 +11,7 @@ from recomposer_studio.audio.markers import Marker, marked, moved
 from recomposer_studio.audio.sink import takes_chunks
 from recomposer_studio.audio.source import SampleFormat
 from recomposer_studio.errors import InputError
+from recomposer_studio.project.origin import pinned_roll
 from recomposer_studio.project.take import Take
 from recomposer_studio.roll.event import EventRoll
 from recomposer_studio.roll.file import format_roll, parse_roll
@@ -55,7 +56,7 @@ def recipe_document(take: Take, region: tuple[int, int] | None = None) -> dict[s
             | ({"model": layer.model} if layer.model else {})
             for layer in take.layers
         ],
-        "roll": json.loads(format_roll(take.roll)),
+        "roll": json.loads(format_roll(pinned_roll(take))),
     }
 
 

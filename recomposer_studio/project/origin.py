@@ -1,9 +1,10 @@
 """What the layers of a take were rendered with: the take's own recipe and model, or, in a comp, others."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from recomposer_studio.project.recipe import Recipe, Renderer
 from recomposer_studio.project.take import Layer, Take
+from recomposer_studio.roll.event import EventRoll
 
 REPAIR = Renderer.REPAIR.value
 """Stands for a model where there was none."""
@@ -35,6 +36,16 @@ def origin(take: Take, layer: Layer) -> Origin:
 def origins(take: Take) -> dict[str, Origin]:
     """What every layer was rendered with, by event."""
     return {layer.event.id: origin(take, layer) for layer in take.layers}
+
+
+def pinned_roll(take: Take) -> EventRoll:
+    """A take's roll in which every exemplar names the samples that it had: with others the take would be another."""
+    roll = take.roll
+    for layer in take.layers:
+        event = roll.event(layer.event.id)
+        if layer.exemplar and event.exemplar is not None:
+            roll = roll.with_event(replace(event, exemplar=replace(event.exemplar, sha256=layer.exemplar)))
+    return roll
 
 
 def is_comp(take: Take) -> bool:

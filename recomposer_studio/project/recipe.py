@@ -21,6 +21,7 @@ DECODING_RANGES: dict[str, tuple[float, float]] = {
     "top_p": (0.01, 1),
     "guidance": (0, 20),
     "levels": (0, 64),
+    "candidates": (1, 32),
 }
 """Smallest and largest value of every setting."""
 
@@ -35,6 +36,7 @@ class Decoding:
         top_p: smallest probability mass that stays in the draw, 0-1.
         guidance: classifier-free guidance; 1 is none.
         levels: codebook levels to decode; 0 decodes all.
+        candidates: sounds that are made for an insert, of which a model with a critic keeps the best; without one there is one.
     """
 
     temperature: float = 1.0
@@ -42,6 +44,7 @@ class Decoding:
     top_p: float = 0.85
     guidance: float = 3.0
     levels: int = 0
+    candidates: int = 8
 
     def __post_init__(self) -> None:
         """Checks the ranges.

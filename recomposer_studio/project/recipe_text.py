@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from recomposer_studio.errors import InputError
-from recomposer_studio.project.origin import Origin
+from recomposer_studio.project.origin import Origin, pinned_roll
 from recomposer_studio.project.recipe import Decoding, Recipe, Renderer
 from recomposer_studio.project.state import TakeEntry
 from recomposer_studio.project.take import Layer
@@ -62,7 +62,7 @@ def recipe_text(entry: TakeEntry, parent: str = "") -> str:
             "recipe": take.recipe.as_json(),
             "solo": sorted(take.solo),
             "layers": [_layer_json(layer) for layer in take.layers],
-            "roll": json.loads(format_roll(EventRoll(take.roll.events))),
+            "roll": json.loads(format_roll(pinned_roll(take))),
         },
         indent=1,
         ensure_ascii=False,

@@ -29,6 +29,7 @@ class Layer:
         found_db: level of the event found in the base over its background, None for Insert or when nothing was found.
         recipe: what it was rendered with where that differs from the take's recipe (a layer taken over from another take), else None.
         model: likewise the model, else empty.
+        exemplar: SHA-256 of the exemplar's samples (`editing.exemplars`), in hex; empty without one.
     """
 
     event: Event
@@ -44,6 +45,7 @@ class Layer:
     found_db: float | None = None
     recipe: Recipe | None = None
     model: str = ""
+    exemplar: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -13,6 +14,8 @@ from recomposer_studio.errors import InputError
 MAX_TEXT_LENGTH = 200
 LEVEL_RANGE_DB = (-60.0, 60.0)
 GAIN_RANGE_DB = (-120.0, 120.0)
+MAX_PATH_LENGTH = 4096
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class Action(StrEnum):
@@ -22,6 +25,34 @@ class Action(StrEnum):
     DELETE = "delete"
     ENHANCE = "enhance"
     KEEP = "keep"
+
+
+@dataclass(frozen=True)
+class Exemplar:
+    """A stretch of sound that an Insert is to resemble.
+
+    Attributes:
+        start_s: where it begins, in seconds.
+        end_s: where it ends, exclusive; generators hear a second or two of it.
+        file: a sound file, its path relative to the recording's folder or absolute; empty: the recording itself.
+        sha256: what its samples have to be (`editing.exemplars`), in hex; empty: whatever is there. Recipes of takes say it, so that
+            a recording that has changed since is noticed.
+
+    Raises:
+        InputError: a field cannot work; the sentence names it.
+    """
+
+    start_s: float
+    end_s: float
+    file: str = ""
+    sha256: str = ""
+
+    def __post_init__(self) -> None:
+        problem = exemplar_problem({field.name: getattr(self, field.name) for field in fields(self)})
+        if problem:
+            raise InputError(f"exemplar {problem}")
+        for name in ("start_s", "end_s"):
+            object.__setattr__(self, name, float(getattr(self, name)) + 0.0)
 
 
 @dataclass(frozen=True)
@@ -44,6 +75,7 @@ class Event:
         high_hz: Upper edge of the box in Hz, or None for no limit.
         confidence: How sure the detector was, 0 to 1, or None.
         muted: The event is kept in the roll and not heard.
+        exemplar: Insert: a sound that it is to resemble, or None.
 
     Raises:
         InputError: a field cannot work; the sentence names the event and the field.
@@ -64,6 +96,7 @@ class Event:
     high_hz: float | None = None
     confidence: float | None = None
     muted: bool = False
+    exemplar: Exemplar | None = None
 
     def __post_init__(self) -> None:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -171,6 +204,31 @@ def field_problem(values: Mapping[str, Any]) -> str | None:
         return f"high_hz ({shown(high_hz)}) must lie above {'0' if low_hz is None else f'low_hz ({shown(low_hz)})'}"
     if not isinstance(values["muted"], bool):
         return f"muted must be true or false, not {shown(values['muted'])}"
+    exemplar = values["exemplar"]
+    if exemplar is None:
+        return None
+    if values["action"] != Action.INSERT:
+        return f"exemplar belongs to insert alone; remove it from {values['action']}"
+    return None if isinstance(exemplar, Exemplar) else f"exemplar must be an object, not {shown(exemplar)}"
+
+
+def exemplar_problem(values: Mapping[str, Any]) -> str | None:
+    """What is wrong with the values of an exemplar's fields: one clause that starts with the field's name, or None.
+
+    Args:
+        values: A value for every field of `Exemplar`, of any type.
+    """
+    for name in ("start_s", "end_s"):
+        problem = _number_problem(values[name], 0.0, math.inf)
+        if problem:
+            return f"{name} {problem}"
+    if not float(values["start_s"]) < float(values["end_s"]):
+        return f"end_s ({shown(values['end_s'])}) must be later than start_s ({shown(values['start_s'])})"
+    file, digest = values["file"], values["sha256"]
+    if not isinstance(file, str) or len(file) > MAX_PATH_LENGTH or not file.isprintable():
+        return f"file must be the path of a sound file, not {shown(file)}"
+    if not isinstance(digest, str) or (digest and not _DIGEST.fullmatch(digest)):
+        return f"sha256 must be 64 hexadecimal digits, not {shown(digest)}"
     return None
 
 

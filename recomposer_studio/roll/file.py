@@ -1,22 +1,28 @@
-"""The roll file: `{"format_version": 1, "events": [...]}`, read strictly and written so that it reads back exactly."""
+"""The roll file: `{"format_version": 1, "events": [...]}`, read strictly and written so that it reads back exactly.
+
+Version 2 may give events an exemplar; a roll without any is still written as version 1, byte by byte as before.
+"""
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from recomposer_studio.errors import InputError
-from recomposer_studio.roll.event import Event, EventRoll, field_problem, shown
+from recomposer_studio.roll.event import Event, EventRoll, Exemplar, exemplar_problem, field_problem, shown
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""The newest that is read."""
 MAX_FILE_BYTES = 8 * 2**20
 """Tens of thousands of events; a hostile file of this size is refused in seconds."""
 
 _FIELDS = tuple(field.name for field in fields(Event))
 _DEFAULTS = {field.name: field.default for field in fields(Event) if field.default is not MISSING}
+_EXEMPLAR_FIELDS = tuple(field.name for field in fields(Exemplar))
+_EXEMPLAR_REQUIRED = ("start_s", "end_s")
 _REQUIRED = ("action", "label", "start_s", "end_s")
 # Fields that tell two events apart; the id of an event without one comes from these alone.
 _IDENTITY = ("action", "label", "start_s", "end_s", "low_hz", "high_hz")
@@ -61,10 +67,10 @@ def parse_roll(text: str | bytes, where: str) -> EventRoll:
     _check_keys(document, ("format_version", "events"), ("format_version", "events"), where)
     version = document["format_version"]
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise InputError(f"{where}: format_version must be {FORMAT_VERSION}, not {shown(version)}")
+        raise InputError(f"{where}: format_version must be 1 or {FORMAT_VERSION}, not {shown(version)}")
     if version > FORMAT_VERSION:
         raise InputError(
-            f"{where}: format_version {shown(version)} is newer than this program, which reads {FORMAT_VERSION}; "
+            f"{where}: format_version {shown(version)} is newer than this program, which reads 1 to {FORMAT_VERSION}; "
             f"update Recomposer Studio"
         )
     items = document["events"]
@@ -93,9 +99,17 @@ def format_roll(roll: EventRoll) -> str:
     for event in roll.events:
         values = {name: getattr(event, name) for name in _FIELDS}
         kept = {name: value for name, value in values.items() if name not in _DEFAULTS or value != _DEFAULTS[name]}
+        if event.exemplar is not None:
+            kept["exemplar"] = exemplar_values(event.exemplar)
         lines.append("\n    " + json.dumps(kept, ensure_ascii=False, allow_nan=False))
     closing = "\n  ]" if lines else "]"
-    return f'{{\n  "format_version": {FORMAT_VERSION},\n  "events": [{",".join(lines)}{closing}\n}}\n'
+    version = FORMAT_VERSION if any(event.exemplar for event in roll.events) else 1
+    return f'{{\n  "format_version": {version},\n  "events": [{",".join(lines)}{closing}\n}}\n'
+
+
+def exemplar_values(exemplar: Exemplar) -> dict[str, Any]:
+    """An exemplar as plain values, as roll files hold it: what is empty is left out."""
+    return {name: value for name, value in asdict(exemplar).items() if value != ""}
 
 
 def check_fits(roll: EventRoll, duration_s: float, where: str) -> None:
@@ -170,6 +184,11 @@ def _events(items: list[Any], places: list[str]) -> Iterator[Event]:
             raise InputError(f"{place}: an event must be an object with {', '.join(_REQUIRED)}, not {shown(item)}")
         _check_keys(item, _REQUIRED, _FIELDS, place)
         values = {"id": "?", "row": "?", **_DEFAULTS, **item}  # "?" stands in until the other fields are known good
+        given = item.get("exemplar")
+        if isinstance(given, dict):
+            values["exemplar"] = _exemplar(
+                given if isinstance(given, _Object) else _Object(given), f"{place}: exemplar"
+            )
         problem = field_problem(values)
         if problem:
             raise InputError(f"{place}: {problem}")
@@ -179,6 +198,15 @@ def _events(items: list[Any], places: list[str]) -> Iterator[Event]:
         if "row" not in item:
             values["row"] = values["id"]
         yield Event(**values)
+
+
+def _exemplar(item: _Object, place: str) -> Exemplar:
+    _check_keys(item, _EXEMPLAR_REQUIRED, _EXEMPLAR_FIELDS, place)
+    values = {"file": "", "sha256": "", **item}
+    problem = exemplar_problem(values)
+    if problem:
+        raise InputError(f"{place} {problem}")
+    return Exemplar(**values)
 
 
 def _derived_id(values: dict[str, Any], taken: dict[str, int], repeats: Counter[str]) -> str:

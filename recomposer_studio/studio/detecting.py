@@ -24,6 +24,7 @@ from recomposer_studio.studio.document import Document
 from recomposer_studio.studio.jobs import Job
 from recomposer_studio.studio.row_check import RowCheck
 from recomposer_studio.studio.suggestions import already_there
+from recomposer_studio.studio.turn import Turn
 from recomposer_studio.tagging.builtin import describe
 from recomposer_studio.tagging.choice import BUILTIN, YAMNET
 from recomposer_studio.tagging.events import Found
@@ -72,8 +73,7 @@ class Detecting(QObject):
         self.taggers = TaggerKeeper(start_tagger)
         self.tagger = BUILTIN
         self._document = document
-        self._job: Job | None = None
-        self._leaving: list[Job] = []
+        self._turn = Turn()
         self._serial, self._numbers = 0, count(1)
         # Ids that this run gave out; None until it replaced the suggestions of the run before.
         self._given: set[str] | None = None
@@ -85,12 +85,12 @@ class Detecting(QObject):
     @property
     def running(self) -> bool:
         """Whether it listens or installs."""
-        return self._job is not None
+        return self._turn.running
 
     @property
     def leaving(self) -> bool:
         """Whether cancelled work has yet to notice."""
-        return bool(self._leaving)
+        return self._turn.leaving
 
     def listeners(self) -> list[Listener]:
         """The taggers to choose from; looked for anew after an installation and with every recording."""
@@ -170,18 +170,13 @@ class Detecting(QObject):
 
     def cancel(self) -> None:
         """Stops; the window is free at once, the thread ends at its next look. What was found stays."""
-        job = self._job
-        if job is not None:
-            self._job = None
-            self._leaving.append(job)
-            job.cancel()
+        if self._turn.cancel():
             self.state_changed.emit()
 
     def stop(self) -> None:
         """Ends all threads and waits for them."""
         self.cancel()
-        for job in self._leaving:
-            job.wait()
+        self._turn.wait()
         self.taggers.close()
 
     # --- what the jobs tell --------------------------------------------------------------------------------------------
@@ -191,15 +186,13 @@ class Detecting(QObject):
         self.cancel()
 
     def _begin(self, job: Job, words: str) -> None:
-        self._job = job
         job.failed.connect(lambda sentence: self._failed(job, sentence))
-        job.finished.connect(lambda: self._finished(job))
-        job.start()
+        self._turn.begin(job, self.state_changed.emit)
         self.state_changed.emit()
         self.progressed.emit(-1.0, -1.0, words)
 
     def _found(self, job: Job, found: Sequence[Found]) -> None:
-        if job is not self._job:
+        if job is not self._turn.job:
             return
         document = self._document
         roll, kept = document.roll, EventRoll()
@@ -227,7 +220,7 @@ class Detecting(QObject):
         document.change(self._step, replace(document.state, suggestions=suggestions), f"detect {self._serial}")
 
     def _heard(self, job: Job, nothing: str) -> None:
-        if job is not self._job:
+        if job is not self._turn.job:
             return
         if self._given is None:
             self._put(EventRoll())
@@ -238,29 +231,21 @@ class Detecting(QObject):
 
     def _progressed(self, job: Job, share: float, left_s: float, what: str) -> None:
         # What a cancelled job still sends is stale.
-        if job is self._job:
+        if job is self._turn.job:
             self.progressed.emit(share, left_s, what)
 
     def _failed(self, job: Job, sentence: str) -> None:
-        if job is self._job:
+        if job is self._turn.job:
             self.failed.emit(sentence)
 
     def _checked(self, job: Job, take: Take, checks: list[RowCheck]) -> None:
-        if job is self._job:
+        if job is self._turn.job:
             self.rows_checked.emit(take, checks)
 
     def _installed(self, job: Job) -> None:
-        if job is self._job:
+        if job is self._turn.job:
             self._listeners, self.tagger = [], YAMNET
             self.told.emit(self.tr("YAMNet is installed; press Detect."))
-
-    def _finished(self, job: Job) -> None:
-        if job in self._leaving:
-            self._leaving.remove(job)
-        if job is self._job:
-            self._job = None
-            self.state_changed.emit()
-        job.deleteLater()
 
 
 def _there(find: Callable[[], object | None]) -> bool:

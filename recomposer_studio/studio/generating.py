@@ -16,6 +16,7 @@ from recomposer_studio.roll.file import check_fits
 from recomposer_studio.studio.document import Document
 from recomposer_studio.studio.jobs import ModelKeeper, Render, start_model
 from recomposer_studio.studio.plan import plan
+from recomposer_studio.studio.turn import Turn
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class _Order:
         left_out: sentences on events that cannot be rendered.
         parent: id of the take that it is made from, or None.
         finish: makes what was rendered into the take, or into None when it is not to be listed; None for no change.
+        heard: whether the take is heard as soon as it is in the list; else what is heard stays.
     """
 
     id: int
@@ -41,6 +43,7 @@ class _Order:
     left_out: tuple[str, ...]
     parent: int | None = None
     finish: Callable[[Take], Take | None] | None = None
+    heard: bool = True
 
 
 class Generating(QObject):
@@ -76,21 +79,20 @@ class Generating(QObject):
         self.models = ModelKeeper(start_model)
         self.device = "auto"
         self._document = document
-        self._job: Render | None = None
+        self._turn = Turn()
         self._order: _Order | None = None
-        self._leaving: list[Render] = []
         self._device_used = ""
         document.opened.connect(self._opened)
 
     @property
     def running(self) -> bool:
         """Whether a render is under way."""
-        return self._job is not None
+        return self._turn.running
 
     @property
     def leaving(self) -> bool:
         """Whether a cancelled render has yet to notice."""
-        return bool(self._leaving)
+        return self._turn.leaving
 
     @property
     def checkpoint(self) -> Checkpoint | None:
@@ -107,6 +109,8 @@ class Generating(QObject):
         parent: int | None = None,
         finish: Callable[[Take], Take | None] | None = None,
         take_id: int | None = None,
+        *,
+        heard: bool = True,
     ) -> None:
         """Renders a take of the roll, or of another take's roll.
 
@@ -116,15 +120,16 @@ class Generating(QObject):
             parent: id of the take that it is made from.
             finish: makes what was rendered into the take, see `_Order`; no preview is shown then.
             take_id: the take's number where one was drawn already.
+            heard: whether it is heard as soon as it is in the list; else what is heard stays.
         """
         roll = self._document.roll if roll is None else roll
-        self._generate(roll, Recipe() if recipe is None else recipe, None, parent, finish, take_id)
+        self._generate(roll, Recipe() if recipe is None else recipe, None, parent, finish, take_id, heard)
 
     def again(self) -> None:
         """Renders what was ordered last once more, into the same take where it is in the list: its model was lost."""
         if self._order is not None:
             order = self._order
-            self._generate(order.roll, order.recipe, order, order.parent, order.finish)
+            self._generate(order.roll, order.recipe, order, order.parent, order.finish, heard=order.heard)
 
     def _generate(
         self,
@@ -134,6 +139,7 @@ class Generating(QObject):
         parent: int | None = None,
         finish: Callable[[Take], Take | None] | None = None,
         take_id: int | None = None,
+        heard: bool = True,
     ) -> None:
         document = self._document
         if document.source is None or self.running:
@@ -155,26 +161,21 @@ class Generating(QObject):
             name = self.tr("Take {0}").format(number)
         else:
             number, name = former.id, former.name
-        self._order = _Order(number, name, roll, recipe, planned.full, planned.left_out, parent, finish)
+        self._order = _Order(number, name, roll, recipe, planned.full, planned.left_out, parent, finish, heard)
         self._device_used = ""
-        job = self._job = Render(document.source, planned, recipe, self.models, self.device, self)
+        job = Render(document.source, planned, recipe, self.models, self.device, self)
         job.rendered.connect(lambda take, seconds, preview: self._rendered(job, take, seconds, preview))
         job.layers_done.connect(lambda layers, model: self._layers_done(job, layers, model))
         job.progressed.connect(lambda share, left, what: self._progressed(job, share, left, what))
         job.runs_on.connect(lambda device: self._runs_on(job, device))
         job.failed.connect(lambda sentence: self._failed(job, sentence))
         job.model_lost.connect(lambda sentence, device, log: self._model_lost(job, sentence, device, log))
-        job.finished.connect(lambda: self._finished(job))
-        job.start()
+        self._turn.begin(job, self._finished)
         self.state_changed.emit()
 
     def cancel(self) -> None:
         """Stops; the window is free at once, the thread ends at its next look. Finished takes stay."""
-        job = self._job
-        if job is not None:
-            self._job = None
-            self._leaving.append(job)
-            job.cancel()
+        if self._turn.cancel():
             self._settle()
             self.cancelled.emit()
             self.state_changed.emit()
@@ -182,8 +183,7 @@ class Generating(QObject):
     def stop(self) -> None:
         """Ends all threads and waits for them."""
         self.cancel()
-        for job in self._leaving:
-            job.wait()
+        self._turn.wait()
         self.models.close()
 
     @property
@@ -194,7 +194,7 @@ class Generating(QObject):
 
     def _rendered(self, job: Render, take: Take, seconds: float, preview: bool) -> None:
         order = self._order
-        if job is not self._job or order is None:
+        if job is not self._turn.job or order is None:
             return
         if order.finish is not None:
             try:
@@ -208,6 +208,10 @@ class Generating(QObject):
         document = self._document
         document.vouch_for(take)
         self._put(take, seconds, preview)
+        present, entry = document.current_take, self._entry
+        if not order.heard and not preview and entry is not None and present is not entry:
+            words = self.tr("{0} is in the list; {1} is still heard.")
+            self.told.emit(words.format(entry.name, present.name if present else self.tr("the original")))
         notes = [layer.note for layer in take.layers if layer.note]
         if notes and not preview:
             self.told.emit(notes[0][0].upper() + notes[0][1:] + ".")
@@ -215,7 +219,13 @@ class Generating(QObject):
     def _layers_done(self, job: Render, layers: Sequence[Layer], model: str) -> None:
         """Shows finished rows; the others are heard as the preview has them, or not yet."""
         order, source, entry = self._order, self._document.source, self._entry
-        if job is not self._job or order is None or order.full is None or source is None or order.finish is not None:
+        if (
+            job is not self._turn.job
+            or order is None
+            or order.full is None
+            or source is None
+            or order.finish is not None
+        ):
             return
         known = {layer.event.id: _from(entry.take, layer, order.recipe) for layer in entry.take.layers} if entry else {}
         known.update((layer.event.id, layer) for layer in layers)
@@ -242,7 +252,8 @@ class Generating(QObject):
             )  # fmt: skip
         document.put_take(self.tr("Generate {0}").format(entry.name), entry)
         if known is None:
-            document.hear(len(document.takes))
+            if order.heard:
+                document.hear(len(document.takes))
             if order.left_out:
                 self.told.emit(". ".join(order.left_out) + ".")
 
@@ -253,15 +264,15 @@ class Generating(QObject):
 
     def _progressed(self, job: Render, share: float, left_s: float, what: str) -> None:
         # What a cancelled job still sends is stale.
-        if job is self._job:
+        if job is self._turn.job:
             self.progressed.emit(share, left_s, what)
 
     def _failed(self, job: Render, sentence: str) -> None:
-        if job is self._job:
+        if job is self._turn.job:
             self.failed.emit(sentence)
 
     def _runs_on(self, job: Render, device: str) -> None:
-        if job is not self._job:
+        if job is not self._turn.job:
             return
         self._device_used = device
         self.runs_on.emit(device)
@@ -269,7 +280,7 @@ class Generating(QObject):
             self.told.emit(self.tr("There is no GPU here that the model can use, so it runs on the CPU."))
 
     def _model_lost(self, job: Render, sentence: str, device: str, log: tuple[str, ...]) -> None:
-        if job is self._job:
+        if job is self._turn.job:
             self._settle()
             self.model_lost.emit(sentence, device, log, self._entry is not None)
 
@@ -288,14 +299,9 @@ class Generating(QObject):
             if missing:
                 self.told.emit(self.tr("{0} was stopped without {1}.").format(entry.name, ", ".join(missing)))
 
-    def _finished(self, job: Render) -> None:
-        if job in self._leaving:
-            self._leaving.remove(job)
-        if job is self._job:
-            self._job = None
-            self._settle()
-            self.state_changed.emit()
-        job.deleteLater()
+    def _finished(self) -> None:
+        self._settle()
+        self.state_changed.emit()
 
 
 def _from(take: Take, layer: Layer, recipe: Recipe) -> Layer:

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QThread, Signal
 
 from recomposer_studio.audio.overview import Reader
 from recomposer_studio.audio.source import Source
+from recomposer_studio.diagnosis import machine
 from recomposer_studio.editing.engine import Engine
 from recomposer_studio.errors import Cancelled, InputError
 from recomposer_studio.model.catalogue import Checkpoint
@@ -53,8 +54,11 @@ def start_model(wish: ModelWish, cancelled: Callable[[], bool]) -> RemoteGenerat
     """
     try:
         return RemoteGenerator.start(wish.checkpoint.folder, wish.device, cancelled=cancelled)
-    except WorkerLost:
-        raise
+    except WorkerLost as lost:
+        if wish.device != "auto" or machine.ask(machine.GPU, cancelled=cancelled).facts.get("cuda"):
+            raise
+        # Where it was to run is known to a process that is gone: there is no GPU, so the CPU is no way out.
+        raise WorkerLost(str(lost).rpartition(";")[0], "cpu", lost.log) from None
     except InputError:
         if wish.device != "cuda":
             raise

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recomposer_studio.roll.formats.files import SUFFIXES, TITLES, format_of
+from PySide6.QtCore import QObject
+
+from recomposer_studio.roll.formats.files import SUFFIXES, LabelFormat, format_of
 from recomposer_studio.studio.views.messages import Offer
 
 if TYPE_CHECKING:
@@ -24,10 +26,23 @@ def beside(recording: Path) -> Path | None:
     return None
 
 
+def titles(of: QObject) -> dict[LabelFormat, str]:
+    """What each format is called, the roll first."""
+    return {
+        LabelFormat.ROLL: of.tr("Roll"),
+        LabelFormat.AUDACITY: of.tr("Audacity labels"),
+        LabelFormat.CSV: of.tr("CSV"),
+        LabelFormat.TSV: of.tr("TSV"),
+        LabelFormat.RAVEN: of.tr("Raven selections"),
+        LabelFormat.TEXTGRID: of.tr("Praat TextGrid"),
+        LabelFormat.JAMS: of.tr("JAMS"),
+    }
+
+
 def filters(window: "Window") -> str:
     """The kinds of files for a dialog: the roll first, then each format alone."""
     kinds = [window.tr("Rolls and labels ({0})").format(" ".join(f"*{suffix}" for suffix in SUFFIXES.values()))]
-    return ";;".join([*kinds, *(f"{TITLES[kind]} (*{suffix})" for kind, suffix in SUFFIXES.items())])
+    return ";;".join([*kinds, *(f"{title} (*{SUFFIXES[kind]})" for kind, title in titles(window).items())])
 
 
 def open_labels(window: "Window", path: Path) -> bool:

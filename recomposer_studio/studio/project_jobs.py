@@ -1,26 +1,28 @@
 """Project files off the window's thread: looking for the recording, reading, saving, finding what a crash left."""
 
 import contextlib
-import hashlib
-import os
 import re
+import time
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 from pathlib import Path, PureWindowsPath
 
 from PySide6.QtCore import QLockFile, QObject, Signal
 
+from recomposer_studio.audio.atomic import same_file
 from recomposer_studio.audio.source import Source
-from recomposer_studio.errors import InputError
-from recomposer_studio.project.store.contents import Recording, layer_keys
+from recomposer_studio.errors import Cancelled, InputError
+from recomposer_studio.project.store.contents import History, Recording, layer_keys, misfit, other_format
 from recomposer_studio.project.store.database import open_file, open_working
 from recomposer_studio.project.store.home import Home, Place
-from recomposer_studio.project.store.journal import copy_project
-from recomposer_studio.project.store.locate import Found, compare, digest, find
+from recomposer_studio.project.store.journal import Copied, copy_project
+from recomposer_studio.project.store.locate import Found, compare, digest, find, modified_s
 from recomposer_studio.project.store.reader import Reader
 from recomposer_studio.project.store.recorder import Recorder
-from recomposer_studio.studio.jobs import Job
+from recomposer_studio.project.store.version import Replaced, Version, version
+from recomposer_studio.studio.jobs import REPORT_S, Job
+from recomposer_studio.studio.project_lock import Holder, check_free, lock_project, remove_lock
 
-_LONGEST_NAME_BYTES = 250
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")
 
 
@@ -33,7 +35,9 @@ class Opening:
         project: the project file, None when there is none.
         place: the working folder that it gets.
         lock: keeps other windows from writing the project file; None when they may not, or need not, be kept.
-        read_only: whether another window has it.
+        holder: who has the project file's lock instead.
+        remove_lock: whether that lock, of another computer, is to be removed; None until the person was asked.
+        version: the project file as it was found.
         left: the folder that a crash left, until its work is safe again; else None.
         reader: reads it.
         found: where its recording is.
@@ -46,13 +50,20 @@ class Opening:
     project: Path | None
     place: Place
     lock: QLockFile | None = None
-    read_only: bool = False
+    holder: Holder | None = None
+    remove_lock: bool | None = None
+    version: Version | None = None
     left: Place | None = None
     reader: Reader | None = None
     found: Found = field(default_factory=lambda: Found(None))
     recorder: Recorder | None = None
     unchanged: bool = False
     safe: bool = False
+
+    @property
+    def read_only(self) -> bool:
+        """Whether another window writes the project file."""
+        return self.left is None and self.holder is not None
 
     def give_up(self) -> None:
         """Lets go of everything; what a crash left stays."""
@@ -68,30 +79,57 @@ class Opening:
             self.lock.unlock()
 
 
-class LookIntoProject(Job):
-    """Checks a project file and finds its recording.
-
-    Signals:
-        looked: the `Opening` is ready to be read; its recording is there, or has to be asked for.
-    """
-
-    looked = Signal(object)
+class OpeningJob(Job):
+    """A part of opening a project; when it is stopped, it lets go of what there is, so that the window need not wait."""
 
     def __init__(self, opening: Opening, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._opening = opening
 
     def work(self) -> None:
+        """Does its part."""
+        try:
+            self.part()
+        except Cancelled:
+            self._opening.give_up()
+            raise
+
+    def part(self) -> None:
+        """What the job does; it ends with a signal, or with Cancelled and none."""
+        raise NotImplementedError
+
+
+class LookIntoProject(OpeningJob):
+    """Locks and checks a project file and finds its recording.
+
+    Signals:
+        locked: another computer has locked the project of the `Opening`: the person has to say what to do.
+        looked: the `Opening` is ready to be read; its recording is there, or has to be asked for.
+    """
+
+    locked = Signal(object)
+    looked = Signal(object)
+
+    def part(self) -> None:
         """Opens the database, takes an embedded recording out of it, or looks for it."""
         opening = self._opening
-        connection = open_working(opening.file) if opening.left else open_file(opening.file)
+        if opening.left is None and modified_s(opening.file) is not None:
+            if opening.holder is not None and opening.remove_lock:
+                remove_lock(opening.file, opening.holder)
+            opening.lock, opening.holder = lock_project(opening.file)
+            if opening.holder is not None and not opening.holder.here and opening.remove_lock is None:
+                self.locked.emit(opening)
+                return
+        if opening.project is not None:
+            opening.version = version(opening.project, "")
+        connection = open_working(opening.file) if opening.left else open_file(opening.file, lambda: self.cancelled)
         reader = opening.reader = Reader(connection, opening.file)
         recording = reader.recording
         if recording.embedded:
             # Only a harmless ending of the stored name is used.
             ending = PureWindowsPath(recording.path).suffix
             path = opening.place.folder / f"recording{ending if _SUFFIX.fullmatch(ending) else ''}"
-            reader.extract_recording(path)
+            reader.extract_recording(path, lambda: self.cancelled)
             opening.found = Found(path, True, recording.sha256)
         else:
             opening.found = find(recording, opening.project, lambda: self.cancelled)
@@ -103,9 +141,11 @@ class CompareRecording(Job):
 
     Signals:
         compared: what was found.
+        progressed: the share that is read.
     """
 
     compared = Signal(object)
+    progressed = Signal(float)
 
     def __init__(self, recording: Recording, path: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -113,10 +153,18 @@ class CompareRecording(Job):
 
     def work(self) -> None:
         """Compares."""
-        self.compared.emit(compare(self._recording, self._path, lambda: self.cancelled))
+        told_s = time.monotonic()
+
+        def progress(share: float) -> None:
+            nonlocal told_s
+            if time.monotonic() - told_s >= REPORT_S:
+                told_s = time.monotonic()
+                self.progressed.emit(share)
+
+        self.compared.emit(compare(self._recording, self._path, lambda: self.cancelled, progress))
 
 
-class ReadProject(Job):
+class ReadProject(OpeningJob):
     """Reads a project whose recording was found, and hands it to its recorder: then the first edit has nothing to wait for.
 
     Signals:
@@ -125,36 +173,69 @@ class ReadProject(Job):
 
     done = Signal(object, object, object)
 
-    def __init__(self, opening: Opening, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._opening = opening
-
-    def work(self) -> None:
+    def part(self) -> None:
         """Reads, and makes it durable."""
         opening = self._opening
         found, recorder = opening.found, opening.recorder
         assert opening.reader is not None and found.path is not None and recorder is not None
         source = Source.open(found.path)
         try:
-            project = opening.reader.project(source)
+            project = opening.reader.project(source, lambda: self.cancelled)
             recording = replace(Recording.of(source, found.sha256), embedded=project.recording.embedded)
             elsewhere = project.elsewhere if found.same else project.elsewhere | layer_keys(project.history)
+            if opening.version is not None and opening.left is None:
+                saved = opening.reader.facts("saved")
+                opening.version = replace(opening.version, saved=saved if isinstance(saved, str) else "")
+            opening.reader.close()
+            project = replace(project, recording=recording, elsewhere=elsewhere)
+            opening.unchanged = opening.left is None and found.same
+            if not opening.read_only:
+                if opening.unchanged:
+                    # A crash before the first change then leaves nothing that the project file lacks.
+                    recorder.note_copy(opening.file)
+                recorder.record(project)
+                # When the disk is full, the recorder says so and goes on trying.
+                with contextlib.suppress(InputError):
+                    recorder.flush(cancelled=lambda: self.cancelled)
+                    opening.safe = True
         except BaseException:
             source.close()
             raise
-        opening.reader.close()
-        project = replace(project, recording=recording, elsewhere=elsewhere)
-        opening.unchanged = opening.left is None and found.same
-        if not opening.read_only:
-            if opening.unchanged:
-                # A crash before the first change then leaves nothing that the project file lacks.
-                recorder.note_copy(opening.file)
-            recorder.record(project)
-            # When the disk is full, the recorder says so and goes on trying.
-            with contextlib.suppress(InputError):
-                recorder.flush()
-                opening.safe = True
         self.done.emit(opening, project, source)
+
+
+class RelinkRecording(Job):
+    """Opens a file that is to take the recording's place, and finds out whether it can.
+
+    Args:
+        recording: what the project knows of its recording.
+        found: the file.
+        history: the history that has to work on it.
+        parent: owner.
+
+    Signals:
+        opened: (the open file, its facts, why it cannot take the recording's place or an empty text).
+    """
+
+    opened = Signal(object, object, str)
+
+    def __init__(self, recording: Recording, found: Found, history: History, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._recording, self._found, self._history = recording, found, history
+
+    def work(self) -> None:
+        """Opens and checks."""
+        assert self._found.path is not None
+        source = Source.open(self._found.path)
+        try:
+            problem = other_format(self._recording, source) or misfit(self._history, source)
+            facts = replace(Recording.of(source, self._found.sha256), embedded=self._recording.embedded)
+            if self.cancelled:
+                raise Cancelled
+        except BaseException:
+            source.close()
+            raise
+        self.opened.emit(source, facts, problem)
 
 
 class HashRecording(Job):
@@ -178,28 +259,75 @@ class HashRecording(Job):
             return
 
 
+class Outcome(Enum):
+    """How a save ended."""
+
+    SAVED = auto()
+    FAILED = auto()
+    """A sentence was told."""
+    STOPPED = auto()
+    """The person stopped it."""
+    REPLACED = auto()
+    """The file is not the one that was opened or saved here; nothing was written."""
+
+
 class SaveProject(Job):
     """Makes everything durable and puts a finished copy of the working database in the place of the project file.
 
+    Args:
+        recorder: keeps the project safe.
+        path: the file.
+        own: the file that the project has now, None when it has none that it may write.
+        lock: the lock of `own`.
+        known: the version of `own` that may be replaced, None for any.
+        parent: owner.
+
     Attributes:
         kept: whether the work is on the disk at least, in the working database.
-        revision: what the file holds, 0 until it is there.
+        copied: what the file holds, None until it is there.
+        lock: the lock of the file.
+        replaced: a sentence, when what is there is another version.
+
+    Signals:
+        progressed: the share that is written.
     """
 
-    def __init__(self, recorder: Recorder, path: Path, parent: QObject | None = None) -> None:
+    progressed = Signal(float)
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        path: Path,
+        own: Path | None = None,
+        lock: QLockFile | None = None,
+        known: Version | None = None,
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
-        self.kept, self.revision = False, 0
-        self._recorder, self._path = recorder, path
+        self.kept, self.replaced = False, ""
+        self.copied: Copied | None = None
+        self.lock = lock
+        self._recorder, self._path, self._own, self._known = recorder, path, own, known
 
     def work(self) -> None:
         """Saves.
 
         Raises:
-            InputError: it cannot be written.
+            InputError: it cannot be written, or another window has it.
+            Cancelled: it was stopped; the file is as it was.
         """
+        known = self._known
         working = self._recorder.flush(sweep=True)
         self.kept = True
-        self.revision = copy_project(working, self._path)
+        if self.cancelled:
+            raise Cancelled
+        if self.lock is None or self._own is None or not same_file(self._path, self._own):
+            self.lock = check_free(self._path)
+            known = known if self._own is not None and same_file(self._path, self._own) else None
+        try:
+            self.copied = copy_project(working, self._path, known, lambda: self.cancelled, self.progressed.emit)
+        except Replaced as error:
+            self.replaced = str(error)
 
 
 class FindLeft(Job):
@@ -218,32 +346,3 @@ class FindLeft(Job):
     def work(self) -> None:
         """Looks."""
         self.found.emit(self._home.left())
-
-
-def lock_project(path: Path) -> tuple[QLockFile | None, bool]:
-    """(the lock on a project file, whether another window has it).
-
-    The lock is a small file beside the project, behind links, so that all windows, also on other machines, see it; one that a crash
-    left is known by its process. Where no file can be made, as in a read-only folder, nobody can write the project either.
-    """
-    real = Path(os.path.realpath(path))
-    name = os.fsencode(real.name)
-    # With the ending, a very long name would be none any more.
-    short = real.name if len(name) <= _LONGEST_NAME_BYTES else hashlib.sha256(name).hexdigest()[:32]
-    lock = QLockFile(str(real.with_name(f"{short}.lock")))
-    lock.setStaleLockTime(0)
-    if lock.tryLock(0):
-        return lock, False
-    return None, lock.error() == QLockFile.LockError.LockFailedError
-
-
-def check_free(path: Path) -> QLockFile | None:
-    """The lock on a file that a project is to be saved as.
-
-    Raises:
-        InputError: another window has it.
-    """
-    lock, taken = lock_project(path)
-    if taken:
-        raise InputError(f"{path}: this project is open in another window; close it there or choose another name.")
-    return lock

@@ -4,24 +4,29 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QDateTime, QLocale, Qt, QTimer
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
 from recomposer_studio.project.store.contents import View
 from recomposer_studio.project.store.home import Home, Left
 from recomposer_studio.project.store.locate import Found
 from recomposer_studio.studio.document import ORIGINAL
-from recomposer_studio.studio.plain import as_plain
 from recomposer_studio.studio.project_jobs import Opening
+from recomposer_studio.studio.project_saving import is_project, may_close, name_of, note_saved, save_project
 from recomposer_studio.studio.projects import SUFFIX, Projects
 from recomposer_studio.studio.verbs import Area
+from recomposer_studio.studio.views.messages import Offer
 from recomposer_studio.studio.views.recovery_dialog import RecoveryDialog
 from recomposer_studio.studio.views.relink_dialog import RelinkDialog
 
 if TYPE_CHECKING:
     from recomposer_studio.studio.window import Window
 
+__all__ = ["connect_projects", "is_project", "make_projects", "may_close", "open_project", "save_project", "show"]
+
 RECORDINGS = "*.wav *.flac *.aif *.aiff *.aifc *.ogg *.oga *.opus *.mp3 *.caf *.w64 *.rf64 *.au"
+OPENING_MS = 700
+"""A project that takes longer to open than this is told of, with a way to stop."""
 _NEED_PROJECT = ("save_project", "save_project_as", "embed", "relink")
 
 
@@ -41,22 +46,16 @@ def connect_projects(window: "Window") -> None:
     projects.changed.connect(window._refresh)
     projects.told.connect(window.messages.tell)
     projects.failed.connect(window.messages.fail)
+    projects.locked.connect(lambda opening: _ask_about_lock(window, opening))
     projects.missing.connect(lambda opening: _ask_for_recording(window, opening))
     projects.opened.connect(lambda path: _opened(window, path))
-    projects.saved.connect(lambda path, quietly: _saved(window, path, quietly))
+    projects.saved.connect(lambda path, quietly: note_saved(window, path, quietly))
     projects.left_found.connect(lambda lefts: _offer(window, lefts))
+    _tell_of_opening(window)
     for signal in (
         window.timeline.view.changed, document.selection_changed, document.area_changed, document.heard_changed,
     ):  # fmt: skip
         signal.connect(projects.note_view)
-
-
-def name_of(window: "Window") -> str:
-    """What is open, in a word: the project, or the recording."""
-    source = window.document.source
-    if source is None:
-        return ""
-    return window.projects.path.name if window.projects.path else source.path.name
 
 
 def refresh(window: "Window") -> None:
@@ -82,11 +81,6 @@ def refresh(window: "Window") -> None:
 
 
 # --- opening ----------------------------------------------------------------------------------------------------------
-
-
-def is_project(path: Path) -> bool:
-    """Whether a file is opened as a project."""
-    return path.suffix.lower() == SUFFIX
 
 
 def open_project(window: "Window", path: Path) -> bool:
@@ -148,13 +142,69 @@ def _ask_for_recording(window: "Window", opening: Opening) -> None:
     dialog.open()
 
 
+def _ask_about_lock(window: "Window", opening: Opening) -> None:
+    """Another computer has locked the project, or left its lock behind when it crashed: only the person can know."""
+    holder, name = opening.holder, opening.file.name
+    assert holder is not None
+    since = QDateTime.fromSecsSinceEpoch(round(holder.since.timestamp()))
+    when = window.locale().toString(since, QLocale.FormatType.ShortFormat)
+    box = QMessageBox(QMessageBox.Icon.Question, window.tr("Locked project"), "", parent=window)
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setText(window.tr("The computer {0} has locked {1} since {2}.").format(holder.computer, name, when))
+    box.setInformativeText(
+        window.tr(
+            "While the project is open there, open it read-only. If nobody works on it there, a crash has left the lock behind, and"
+            " it can be removed."
+        )
+    )
+    look = box.addButton(window.tr("Open &read-only"), QMessageBox.ButtonRole.AcceptRole)
+    remove = box.addButton(window.tr("Re&move the lock and open"), QMessageBox.ButtonRole.DestructiveRole)
+    box.addButton(QMessageBox.StandardButton.Cancel)
+    for button in box.buttons():
+        button.setAccessibleName(button.text().replace("&", ""))
+    box.setDefaultButton(look)
+
+    def answered() -> None:
+        if box.clickedButton() in (look, remove):
+            window.projects.unlock(opening, box.clickedButton() is remove)
+        else:
+            window.projects.give_up(opening)
+
+    box.finished.connect(answered)
+    box.open()
+
+
+def _tell_of_opening(window: "Window") -> None:
+    """Offers to stop opening a project that takes its time."""
+    projects, messages = window.projects, window.messages
+    patience = QTimer(window, singleShot=True)
+    offers: list[Offer] = []
+
+    def follow() -> None:
+        if not projects.busy:
+            patience.stop()
+            messages.withdraw(offers)
+            offers.clear()
+        elif not patience.isActive() and not offers:
+            patience.start(OPENING_MS)
+
+    def tell() -> None:
+        file = projects.opening_file
+        offers[:] = [Offer(window.tr("Cancel"), projects.stop_opening)]
+        messages.tell(window.tr("Opening {0} ...").format(file.name if file else window.tr("unsaved work")), offers)
+
+    projects.changed.connect(follow)
+    patience.timeout.connect(tell)
+
+
 def _opened(window: "Window", path: Path | None) -> None:
     if path is not None:
         window.settings = window.settings.with_file(path)
         window.settings_file.write(window.settings)
     if window.document.read_only:
         words = window.tr(
-            "The project {0} is open in another window, so it is read-only here; File > Save project as makes a copy."
+            "The project {0} is open elsewhere, so it is read-only here; File > Save project as makes a copy."
         )
         window.messages.tell(words.format(name_of(window)))
     window.timeline.spectrogram.setFocus()
@@ -175,79 +225,6 @@ def _recover(window: "Window", left: Left) -> None:
         window.projects.recover(left, since)
     else:
         left.place.leave()
-
-
-# --- saving and closing -----------------------------------------------------------------------------------------------
-
-
-def save_project(window: "Window", anew: bool = False) -> None:
-    """Saves the project, asking for a name where it has none."""
-    path = _path_to_save(window, anew)
-    if path is not None:
-        window.projects.save(path)
-
-
-def may_close(window: "Window") -> bool:
-    """Makes sure that what is open may go: a project is saved without a question, work without a file is asked about."""
-    projects = window.projects
-    buttons = QMessageBox.StandardButton
-    if projects.stale and not projects.save_now():
-        words = (
-            window.tr("{0} could not be saved. The work is kept on this computer and offered at the next start. Go on?")
-            if projects.kept
-            else window.tr("{0} could not be saved anywhere. Your last changes will be lost. Go on?")
-        )
-        answer = QMessageBox.question(
-            window,
-            window.tr("Not saved"),
-            as_plain(words.format(name_of(window))),
-            buttons.Yes | buttons.No,
-            buttons.No,
-        )
-        return answer == buttons.Yes
-    if not projects.unsaved:
-        return True
-    answer = QMessageBox.question(
-        window, window.tr("Save the project?"),
-        as_plain(window.tr("The work on {0} is in no file yet.").format(name_of(window))),
-        buttons.Save | buttons.Discard | buttons.Cancel, buttons.Save,
-    )  # fmt: skip
-    if answer == buttons.Save:
-        path = _path_to_save(window, True)
-        return path is not None and projects.save_now(path)
-    if answer == buttons.Discard:
-        projects.drop()
-    return answer == buttons.Discard
-
-
-def _path_to_save(window: "Window", anew: bool) -> Path | None:
-    source, path = window.document.source, window.projects.path
-    if source is None:
-        return None
-    if path is not None and not anew and not window.document.read_only:
-        return path
-    proposal = str(path or source.path.with_suffix(SUFFIX))
-    kinds = f"{window.tr('Projects')} (*{SUFFIX})"
-    name, _ = QFileDialog.getSaveFileName(window, window.tr("Save the project"), proposal, kinds)
-    if not name:
-        return None
-    path = Path(name)
-    if is_project(path):
-        return path
-    path = path.with_name(path.name + SUFFIX)
-    buttons = QMessageBox.StandardButton
-    # The dialog asked about the name without the ending.
-    words = as_plain(window.tr("{0} exists. Replace it?").format(path.name))
-    if path.exists() and QMessageBox.question(window, window.tr("Replace?"), words) != buttons.Yes:
-        return None
-    return path
-
-
-def _saved(window: "Window", path: Path, quietly: bool) -> None:
-    window.settings = window.settings.with_file(path)
-    window.settings_file.write(window.settings)
-    if not quietly:
-        window.messages.tell(window.tr("Saved {0}.").format(path))
 
 
 # --- what is looked at ------------------------------------------------------------------------------------------------

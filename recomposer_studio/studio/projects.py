@@ -17,12 +17,12 @@ from recomposer_studio.project.store.contents import (
     View,
     layer_keys,
     misfit,
-    other_format,
     with_source,
 )
 from recomposer_studio.project.store.home import Home, Left, Place
 from recomposer_studio.project.store.locate import Found, lying, modified_s
 from recomposer_studio.project.store.recorder import Recorder
+from recomposer_studio.project.store.version import Version
 from recomposer_studio.studio.commands import Change
 from recomposer_studio.studio.document import Document
 from recomposer_studio.studio.jobs import Job
@@ -32,11 +32,13 @@ from recomposer_studio.studio.project_jobs import (
     HashRecording,
     LookIntoProject,
     Opening,
+    OpeningJob,
+    Outcome,
     ReadProject,
+    RelinkRecording,
     SaveProject,
-    check_free,
-    lock_project,
 )
+from recomposer_studio.studio.project_lock import lock_project
 
 SUFFIX = ".recomposer"
 IDLE_MS = 20_000
@@ -49,27 +51,46 @@ COME_BACK_MS = 2_000
 """A recording that has gone is looked for this often."""
 
 
+Ended = Callable[[Outcome], None]
+"""Told how a save ended."""
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """A save that is wanted.
+
+    Attributes:
+        path: the file, None for the project's own.
+        quietly: whether nobody asked for it.
+        over: whether it may replace a version of the file that is not known here.
+        ended: told how it ended; None when nobody waits for it.
+    """
+
+    path: Path | None
+    quietly: bool = False
+    over: bool = False
+    ended: Ended | None = None
+
+
 @dataclass(frozen=True)
 class _Saving:
     """A project on its way into its file.
 
     Attributes:
+        wish: what was wanted.
         job: the work.
         path: the file.
-        lock: its lock.
         moment: what will be in the file.
         sha256: what the recording is known by there.
         view: what was looked at.
-        quietly: whether nobody asked for it.
     """
 
+    wish: _Wish
     job: SaveProject
     path: Path
-    lock: QLockFile | None
     moment: int
     sha256: str
     view: View
-    quietly: bool
 
 
 class Projects(QObject):
@@ -83,14 +104,15 @@ class Projects(QObject):
 
     Attributes:
         path: the project file, None while it has none.
-        kept: whether what the last `save_now` could not save is on the disk at least, and offered at the next start.
 
     Signals:
         changed: the path, or whether everything is in the project file, changed.
         opened: a project is open; its path or None.
         saved: (path, whether nobody asked for it) the project file was brought up to date.
+        locked: another computer has locked the project of an `Opening`; answer with `unlock` or `give_up`.
         missing: the recording of an `Opening` is not there, or is another one; answer with `proceed` or `give_up`.
         left_found: a list of `Left`, held; answer with `recover`, and let go of the others.
+        save_progressed: the share of the project file that is written.
         told: something the person should know; a sentence.
         failed: it could not be done; a sentence.
     """
@@ -98,8 +120,10 @@ class Projects(QObject):
     changed = Signal()
     opened = Signal(object)
     saved = Signal(object, bool)
+    locked = Signal(object)
     missing = Signal(object)
     left_found = Signal(object)
+    save_progressed = Signal(float)
     told = Signal(str)
     failed = Signal(str)
 
@@ -112,12 +136,13 @@ class Projects(QObject):
     ) -> None:
         super().__init__(document)
         self.path: Path | None = None
-        self.kept = True
+        self._kept = True
         self._document, self._home, self._look, self._show = document, home, look, show
         self._recording: Recording | None = None
         self._history = History()
         self._recorder: Recorder | None = None
         self._lock: QLockFile | None = None
+        self._version: Version | None = None
         self._left: Place | None = None
         self._opening: Opening | None = None
         self._discard = self._restoring = self._gone = self._failing = False
@@ -125,7 +150,9 @@ class Projects(QObject):
         self._moment = self._saved_moment = 0
         self._jobs: list[Job] = []
         self._saving: _Saving | None = None
-        self._save_next: tuple[Path | None] | None = None
+        self._save_next: _Wish | None = None
+        self._opening_job: OpeningJob | None = None
+        self._relinking: RelinkRecording | None = None
         self._watcher = QFileSystemWatcher(self)
         self._idle, self._settling = QTimer(self, singleShot=True), QTimer(self, singleShot=True)
         self._idle.timeout.connect(self._save_idle)
@@ -143,9 +170,24 @@ class Projects(QObject):
         return self._opening is not None
 
     @property
+    def opening_file(self) -> Path | None:
+        """The project that is being opened, None when what a window left behind never was in a file, or nothing is opened."""
+        return self._opening.project if self._opening is not None else None
+
+    @property
     def saving(self) -> bool:
-        """Whether a project file is being written."""
-        return self._saving is not None
+        """Whether a project file is being written, or is about to be."""
+        return self._saving is not None or self._save_next is not None
+
+    @property
+    def kept(self) -> bool:
+        """Whether what could not be saved last is on the disk at least, and offered at the next start."""
+        return self._kept if self._saving is None else self._saving.job.kept
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a save that was stopped has yet to notice: its drive does not answer."""
+        return self._saving is not None and self._saving.job.cancelled
 
     @property
     def dirty(self) -> bool:
@@ -236,8 +278,7 @@ class Projects(QObject):
         if self.path is not None and same_file(self.path, path):
             self.told.emit(self.tr("{0} is open already.").format(path.name))
             return False
-        lock, taken = (None, False) if modified_s(path) is None else lock_project(path)
-        return self._look_into(path, path, lock, taken, None)
+        return self._look_into(path, path, None, None)
 
     def find_left(self) -> None:
         """Looks for work that a window left behind; `left_found` tells of it."""
@@ -275,57 +316,111 @@ class Projects(QObject):
             self.told.emit(words.format(project.name))
             project = None
         if project is not None and not self._is_ours(project):
-            lock, taken = lock_project(project)
-            if taken:
+            lock, holder = lock_project(project)
+            if holder is not None:
                 self._tell_of_other_window(project)
                 project = None
-        begun = self._look_into(left.place.database, project, lock, False, left.place)
+        begun = self._look_into(left.place.database, project, lock, left.place)
         if not begun:
             left.place.leave()
         return begun
 
     def proceed(self, opening: Opening, found: Found) -> None:
         """Goes on with the recording that the person chose."""
+        if opening is not self._opening:  # something else was opened meanwhile
+            opening.give_up()
+            return
         opening.found = found
         opening.recorder = Recorder(self._home, opening.place, failed=self.failed.emit)
         job = ReadProject(opening, self)
         job.done.connect(self._restore)
-        job.failed.connect(lambda sentence: self._not_opened(opening, sentence))
-        self._start(job)
+        self._start_opening(opening, job)
+
+    def unlock(self, opening: Opening, remove: bool) -> None:
+        """Goes on with a project that another computer has locked: removes the lock, or opens it read-only."""
+        if opening is not self._opening:
+            opening.give_up()
+            return
+        opening.remove_lock = remove
+        self._look_at(opening)
 
     def give_up(self, opening: Opening) -> None:
-        """Does not open it."""
+        """Does not open it; nothing is at work on it."""
         self._opening, self._discard = None, False
         opening.give_up()
         self.changed.emit()
 
-    def compare(self, recording: Recording, path: Path, answer: Callable[[Found], None]) -> None:
-        """Finds out whether a file is a project's recording."""
+    def stop_opening(self) -> None:
+        """Stops opening a project; the window is free at once, and what is open stays."""
+        opening, job = self._opening, self._opening_job
+        if opening is None:
+            return
+        if job is None:
+            self.give_up(opening)
+            return
+        self._opening, self._discard = None, False
+        job.cancel()  # it lets go of everything itself
+        self.changed.emit()
+
+    def compare(
+        self,
+        recording: Recording,
+        path: Path,
+        answer: Callable[[Found], None],
+        progress: Callable[[float], None] = lambda share: None,
+    ) -> Callable[[], None]:
+        """Finds out whether a file is a project's recording.
+
+        Args:
+            recording: what the project knows of it.
+            path: the file.
+            answer: told what was found.
+            progress: told the share that is read.
+
+        Returns:
+            What stops it.
+        """
         job = CompareRecording(recording, path, self)
         job.compared.connect(answer)
+        job.progressed.connect(progress)
         job.failed.connect(self.failed)
         self._start(job)
+        return job.cancel
 
-    def _look_into(
-        self, file: Path, project: Path | None, lock: QLockFile | None, read_only: bool, left: Place | None
-    ) -> bool:
+    def _look_into(self, file: Path, project: Path | None, lock: QLockFile | None, left: Place | None) -> bool:
         try:
-            opening = Opening(file, project, self._home.new(), lock, read_only, left)
+            opening = Opening(file, project, self._home.new(), lock, left=left)
         except InputError as error:
             if lock is not None:
                 lock.unlock()
             self.failed.emit(str(error))
             return False
         self._opening = opening
-        job = LookIntoProject(opening, self)
-        job.looked.connect(self._looked)
-        job.failed.connect(lambda sentence: self._not_opened(opening, sentence))
-        self._start(job)
+        self._look_at(opening)
         self.changed.emit()
         return True
 
+    def _look_at(self, opening: Opening) -> None:
+        job = LookIntoProject(opening, self)
+        job.locked.connect(self._locked)
+        job.looked.connect(self._looked)
+        self._start_opening(opening, job)
+
+    def _start_opening(self, opening: Opening, job: OpeningJob) -> None:
+        self._opening_job = job
+        job.failed.connect(lambda sentence: self._not_opened(opening, sentence))
+        self._start(job)
+
+    def _locked(self, opening: Opening) -> None:
+        self._opening_job = None
+        if opening is not self._opening:
+            opening.give_up()
+        else:
+            self.locked.emit(opening)
+
     def _looked(self, opening: Opening) -> None:
-        if opening is not self._opening:  # something else was opened meanwhile
+        self._opening_job = None
+        if opening is not self._opening:  # it was stopped, or something else was opened meanwhile
             opening.give_up()
         elif opening.found.same:
             self.proceed(opening, opening.found)
@@ -333,6 +428,7 @@ class Projects(QObject):
             self.missing.emit(opening)
 
     def _not_opened(self, opening: Opening, sentence: str) -> None:
+        self._opening_job = None
         if opening is self._opening:
             self.give_up(opening)
             self.failed.emit(sentence)
@@ -342,6 +438,7 @@ class Projects(QObject):
     def _restore(self, opening: Opening, project: Project, source: Source) -> None:
         """Puts a project that was read, and is safe already, into the window."""
         assert opening.recorder is not None
+        self._opening_job = None
         if opening is not self._opening:
             source.close()
             opening.give_up()
@@ -351,11 +448,12 @@ class Projects(QObject):
         self._begin(project.recording, opening.recorder)
         if opening.project is not None and opening.lock is None and not opening.read_only:
             # It was this window's own until now, or its folder could not be written.
-            opening.lock, taken = lock_project(opening.project)
-            if taken:
+            opening.lock, holder = lock_project(opening.project)
+            if holder is not None:
                 self._tell_of_other_window(opening.project)
                 opening.project = None
         self.path, self._lock, self._left = opening.project, opening.lock, opening.left
+        self._version = opening.version
         self._saved_view = self._look()
         if opening.unchanged:
             self._saved_moment = self._moment
@@ -401,7 +499,8 @@ class Projects(QObject):
         source = self._document.source
         if self._restoring or source is None:
             return
-        self._opening, self._history = None, History()
+        self.stop_opening()
+        self._history = History()
         try:
             recording = Recording.of(source)
         except InputError as error:  # it went away just now
@@ -436,33 +535,45 @@ class Projects(QObject):
 
         Changes nothing, and tells why, when the file does not fit.
         """
-        recording, view = self._recording, self._look()
+        recording, history, recorder = self._recording, self._history, self._recorder
         if recording is None or found.path is None:
             return
-        try:
-            source = Source.open(found.path)
-        except InputError as error:
-            self.failed.emit(str(error))
-            return
-        problem = other_format(recording, source) or misfit(self._history, source)
+        job = self._relinking = RelinkRecording(recording, found, history, self)
+
+        def opened(source: Source, facts: Recording, problem: str) -> None:
+            # Something else was opened, or found, meanwhile.
+            if recorder is not self._recorder or job is not self._relinking:
+                source.close()
+                return
+            if history is not self._history:
+                problem = problem or misfit(self._history, source)
+            self._go_on_with(source, facts, found, problem)
+
+        job.opened.connect(opened)
+        job.failed.connect(self.failed)
+        self._start(job)
+
+    def _go_on_with(self, source: Source, facts: Recording, found: Found, problem: str) -> None:
+        name = source.path.name
         if problem:
             source.close()
             words = self.tr(
                 "{0} cannot take the recording's place: {1}; put the former file back, or find it with File."
             )
-            self.failed.emit(words.format(found.path.name, problem))
+            self.failed.emit(words.format(name, problem))
             return
+        view, embedded = self._look(), self.embedded
         elsewhere = self._document.elsewhere | (frozenset() if found.same else layer_keys(self._history))
         history = replace(with_source(self._history, source), next_take=self._document.next_take)
         # What is open stays the same project: without a recorder it is not left.
         recorder, self._recorder, self._gone = self._recorder, None, False
         self._put(source, history, view, elsewhere, self._document.read_only)
         self._recorder = recorder
-        self._recording = replace(Recording.of(source, found.sha256), embedded=recording.embedded)
+        self._recording = replace(facts, embedded=embedded)
         self._watcher.addPath(str(source.path))
         self._record()
         if elsewhere and not found.same:
-            self._tell_of_other_context(source.path.name)
+            self._tell_of_other_context(name)
 
     def _tell_of_other_context(self, name: str) -> None:
         words = self.tr(
@@ -491,99 +602,104 @@ class Projects(QObject):
         source = self._document.source
         if source is None or found.path != source.path:
             return
-        back, self._gone = self._gone, False
-        if not found.same or back:
-            # Also when it is the same again: the file that was open has gone.
+        if self._gone or not found.same:
+            # Also when it is the same again: the file that was open has gone, until this one is open.
             self.relink(found)
 
     # --- saving --------------------------------------------------------------------------------------------------------
 
-    def save(self, path: Path | None = None, *, quietly: bool = False) -> bool:
-        """Begins to save, into the project file or another one; returns whether it could begin."""
-        if self._saving is not None:
-            self._save_next = (path,)
-            return True
-        saving = self._prepare(path, quietly)
-        if saving is None:
-            return False
-        self._saving = saving
-        if not (quietly and self._failing):  # told already, and tried again
-            saving.job.failed.connect(self.failed)
-        saving.job.finished.connect(lambda: self._end_saving(saving))
-        self._start(saving.job)
-        self.changed.emit()
-        return True
+    def save(
+        self, path: Path | None = None, *, quietly: bool = False, over: bool = False, ended: Ended | None = None
+    ) -> bool:
+        """Begins to save, into the project file or another one; returns whether there is something to save, and where.
 
-    def save_now(self, path: Path | None = None) -> bool:
-        """Saves before it returns: for closing. Returns whether it worked."""
-        self._wait_for_saving()
-        saving = self._prepare(path, True)
-        if saving is None:
-            return False
-        try:
-            saving.job.work()
-        except InputError as error:
-            self.failed.emit(str(error))
-        self.kept = saving.job.kept
-        return self._take_in(saving)
+        Args:
+            path: the file, None for the project's own.
+            quietly: whether nobody asked for it.
+            over: whether it may replace a version of the project file that is not known here.
+            ended: told how it ended.
+        """
+        return self._save(_Wish(path, quietly, over, ended))
+
+    def stop_saving(self) -> None:
+        """Stops a save; the project file stays as it is."""
+        self._save_next = None
+        if self._saving is not None:
+            self._saving.job.cancel()
 
     def drop(self) -> None:
         """The person does not want what is open to be kept when it is left."""
         self._discard = True
 
-    def _prepare(self, path: Path | None, quietly: bool) -> "_Saving | None":
-        """Hands the recorder what belongs to the place to save at; None when there is none, or another window has it."""
-        path = self.path if path is None else path
+    def _save(self, wish: _Wish) -> bool:
+        if self._saving is not None:
+            if self._save_next is None or not wish.quietly:
+                self._save_next = wish
+            return True
+        path = self.path if wish.path is None else wish.path
         if path is None or self._recording is None or self._recorder is None:
-            return None
-        lock = self._lock
-        if lock is None or self._document.read_only or self.path is None or not same_file(path, self.path):
-            try:
-                lock = check_free(path)
-            except InputError as error:
-                self.failed.emit(str(error))
-                return None
+            return False
+        own = None if self._document.read_only else self.path
         self._recording = lying(self._recording, path)
         self._hand_over()
-        job = SaveProject(self._recorder, path, self)
-        return _Saving(job, path, lock, self._moment, self._recording.sha256, self._look(), quietly)
+        job = SaveProject(self._recorder, path, own, self._lock, None if wish.over else self._version, self)
+        saving = _Saving(wish, job, path, self._moment, self._recording.sha256, self._look())
+        self._saving = saving
+        if not (wish.quietly and self._failing):  # told already, and tried again
+            job.failed.connect(self.failed)
+        job.progressed.connect(self.save_progressed)
+        job.finished.connect(lambda: self._end_saving(saving))
+        self._start(job)
+        self.changed.emit()
+        return True
 
-    def _take_in(self, saving: "_Saving") -> bool:
-        """Takes in how a save ended; returns whether it worked."""
-        revision = saving.job.revision
-        former, self._lock = self._lock, saving.lock if revision else self._lock
-        for lock in (former, saving.lock):
+    def _take_in(self, saving: _Saving) -> Outcome:
+        """Takes in how a save ended."""
+        job, quietly = saving.job, saving.wish.quietly
+        copied, self._kept = job.copied, job.kept
+        former, self._lock = self._lock, job.lock if copied else self._lock
+        for lock in (former, job.lock):
             if lock is not None and lock is not self._lock:
                 lock.unlock()
-        if revision:
+        if copied is not None:
+            outcome = Outcome.SAVED
             self.path, self._saved_moment, self._saved_view = saving.path, saving.moment, saving.view
+            self._version = copied.version
             self._document.read_only = False
             if self._recorder is not None:
-                self._recorder.note_copy(saving.path, revision)
+                self._recorder.note_copy(saving.path, copied.revision)
             if self._recording is not None and self._recording.sha256 != saving.sha256:
                 self._record()  # it was saved before its recording could be known again
-            self.saved.emit(saving.path, saving.quietly)
-        self._failing = not revision
+            self.saved.emit(saving.path, quietly)
+        elif job.replaced:
+            outcome = Outcome.REPLACED
+            if saving.wish.ended is None and not (quietly and self._failing):
+                self.failed.emit(job.replaced)
+        else:
+            outcome = Outcome.STOPPED if job.cancelled else Outcome.FAILED
+        self._failing = outcome in (Outcome.FAILED, Outcome.REPLACED)
         if self.path is not None and self.dirty:  # by what came meanwhile, or because it failed
             self._idle.start(IDLE_MS)
         self.changed.emit()
-        return bool(revision)
+        return outcome
 
     def _wait_for_saving(self) -> None:
         """Waits for the disk; nothing further is saved."""
-        saving, self._save_next = self._saving, None
+        saving, self._saving, self._save_next = self._saving, None, None
         if saving is not None:
             saving.job.wait()
-            self._end_saving(saving)
+            self._take_in(saving)
 
-    def _end_saving(self, saving: "_Saving") -> None:
+    def _end_saving(self, saving: _Saving) -> None:
         if saving is not self._saving:
             return
         self._saving = None
-        self._take_in(saving)
+        outcome = self._take_in(saving)
         wanted, self._save_next = self._save_next, None
-        if wanted is not None:
-            self.save(*wanted)
+        if wanted is not None and not self._save(wanted):
+            self.changed.emit()
+        if saving.wish.ended is not None:
+            saving.wish.ended(outcome)
 
     def _save_idle(self) -> None:
         if self.path is not None and self.dirty and not self._document.read_only:
@@ -599,6 +715,7 @@ class Projects(QObject):
             job.wait()
         if self._opening is not None:
             self.give_up(self._opening)
+        self._opening_job = None
 
     def _leave(self) -> None:
         """What is open is left: its work is safe in its file, kept for the next start, or dropped as the person said."""
@@ -630,7 +747,7 @@ class Projects(QObject):
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.unlock()
-        self.path, self._recording = None, None
+        self.path, self._recording, self._version = None, None, None
         self._discard = self._gone = self._failing = False
 
     def _lies_in(self, place: Place) -> bool:

@@ -9,11 +9,10 @@ from PySide6.QtWidgets import QApplication
 from recomposer_studio.editing.comp import Rendering, assembled, group_roll, renderings, taken_over
 from recomposer_studio.errors import InputError
 from recomposer_studio.project.origin import Origin, origin
-from recomposer_studio.project.recipe import Recipe
 from recomposer_studio.project.recipe_text import WrittenRecipe, read_recipe, recipe_text
 from recomposer_studio.project.state import MAX_STARS, TakeEntry
 from recomposer_studio.project.take import Take
-from recomposer_studio.roll.event import Action, EventRoll
+from recomposer_studio.roll.event import Action
 from recomposer_studio.studio.views.abx_dialog import AbxDialog
 from recomposer_studio.studio.views.text_dialog import TextDialog
 
@@ -123,7 +122,8 @@ def another_seed(window: "Window") -> None:
     """Renders the rows of the take that is heard with the next seed."""
     entry = window.document.current_take
     if entry is not None:
-        _render(window, entry.take.roll, replace(entry.take.recipe, seed=_fresh_seeds(window, 1)[0]), entry.id)
+        recipe = replace(entry.take.recipe, seed=_fresh_seeds(window, 1)[0])
+        window.generating.generate(entry.take.roll, recipe, entry.id)
 
 
 def variations(window: "Window", count: int) -> None:
@@ -141,13 +141,9 @@ def variations(window: "Window", count: int) -> None:
         return
 
     def start(seed: int) -> Callable[[], None]:
-        return lambda: _render(window, roll, replace(recipe, seed=seed), parent)
+        return lambda: window.generating.generate(roll, replace(recipe, seed=seed), parent, heard=False)
 
     window.variations.add([start(seed) for seed in _fresh_seeds(window, count)])
-
-
-def _render(window: "Window", roll: EventRoll, recipe: Recipe, parent: int | None) -> None:
-    window.generating.generate(roll, recipe, parent)
 
 
 def re_roll(window: "Window", event_id: str, count: int) -> None:
@@ -168,7 +164,11 @@ def re_roll(window: "Window", event_id: str, count: int) -> None:
 
     def start(seed: int) -> Callable[[], None]:
         return lambda: window.generating.generate(
-            roll, replace(recipe, seed=seed), parent, lambda rendered: taken_over(take, rendered, event_id)
+            roll,
+            replace(recipe, seed=seed),
+            parent,
+            lambda rendered: taken_over(take, rendered, event_id),
+            heard=count == 1,
         )
 
     window.variations.add([start(seed) for seed in _fresh_seeds(window, count)])
@@ -260,7 +260,7 @@ def _part(
         if len(done) < len(parts):
             return None
         main = Origin(written.recipe, written.model)
-        return assembled(rendered.source, written.roll, main, done.items(), keep_model=False).soloed(written.solo)
+        return assembled(rendered.source, written.roll, main, done.items()).soloed(written.solo)
 
     return lambda: window.generating.generate(part.roll, part.recipe, None, finish, number)
 

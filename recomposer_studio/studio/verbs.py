@@ -82,7 +82,7 @@ def add(roll: EventRoll, area: Area, action: Action, label: str, row: str | None
 def change(roll: EventRoll, chosen: Iterable[str], **fields: object) -> EventRoll:
     """The roll with other values in some events.
 
-    A row that was named after its only event's label follows the label; `by_db` leaves with Enhance.
+    A row that was named after its only event's label follows the label; `by_db` leaves with Enhance, an exemplar with Insert.
 
     Raises:
         InputError: a value does not fit.
@@ -105,6 +105,8 @@ def _fitting(fields: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(fields)
     if "action" in values and values["action"] != Action.ENHANCE:
         values.setdefault("by_db", None)
+    if "action" in values and values["action"] != Action.INSERT:
+        values.setdefault("exemplar", None)
     return values
 
 

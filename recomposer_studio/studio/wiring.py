@@ -64,7 +64,7 @@ def refresh(window: "Window") -> None:
         ("check_rows",), free and window.detecting.listener is not None and document.current_take is not None
     )
     actions.enable(("find_similar",), free and (focused or bool(document.selected)))
-    actions.enable(("cancel",), window.generating.running or window.detecting.running)
+    actions.enable(("cancel",), window.generating.running or window.detecting.running or window.projects.busy)
     if focused:
         actions.enable(_ACT_ON_SUGGESTION, True)
 
@@ -95,7 +95,8 @@ def check_rows(window: "Window") -> None:
 
 
 def cancel(window: "Window") -> None:
-    """Stops the render, and listening."""
+    """Stops the render, listening, and opening a project."""
+    window.projects.stop_opening()
     window.generating.cancel()
     window.detecting.cancel()
 

@@ -1,4 +1,4 @@
-"""The built-in tagger: a small network of this project in ONNX Runtime, shipped with the program."""
+"""The built-in tagger: a small network of this project in ONNX Runtime, shipped with the program, and a smaller one that names what was found."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recomposer_studio.data import data_folder
 from recomposer_studio.errors import InputError
@@ -19,7 +20,7 @@ EXTRA_COLUMNS = 2
 """Beside the classes, the activity tells where any event sounds, and where one begins."""
 FOLDER = "recomposer-tagger"
 CARD = "tagger.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _BATCH = 16
 _AGAIN = "install Recomposer Studio again, or name a folder that `recomposer train tagger` wrote"
@@ -29,7 +30,8 @@ class Builtin:
     """The network that `training.tagger_export` writes; a `FrameTagger`.
 
     Args:
-        model: the ONNX file's bytes.
+        model: the bytes of the ONNX file that listens.
+        namer: the bytes of the one that names boxes.
         event_classes: the classes whose activity it tells.
         device: "auto" takes CUDA where ONNX Runtime offers it.
         threads: threads on the CPU; None for one per core.
@@ -39,7 +41,12 @@ class Builtin:
     """
 
     def __init__(
-        self, model: bytes, event_classes: tuple[str, ...], device: Device = "auto", threads: int | None = None
+        self,
+        model: bytes,
+        namer: bytes,
+        event_classes: tuple[str, ...],
+        device: Device = "auto",
+        threads: int | None = None,
     ) -> None:
         self._session: Any = open_session(model, "the built-in tagger", _AGAIN, device, threads)
         self._classes = tuple(read_classes(data_folder("resources")))
@@ -51,6 +58,12 @@ class Builtin:
         ):
             raise InputError(f"the tagger's network is not the built-in tagger; {_AGAIN}")
         self._width = int(shapes[2])
+        self._namer: Any = open_session(namer, "the built-in tagger", _AGAIN, "cpu", 1)
+        if [node.shape[-1] for node in (*self._namer.get_inputs(), *self._namer.get_outputs())] != [
+            2 * self._width,
+            len(event_classes),
+        ]:
+            raise InputError(f"the tagger's second network does not fit its first; {_AGAIN}")
         self._digest = hashlib.sha256(model).hexdigest()
         self._event_classes = event_classes
 
@@ -61,7 +74,7 @@ class Builtin:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the ONNX file in hexadecimal."""
+        """SHA-256 of the ONNX file that listens, in hexadecimal."""
         return self._digest
 
     @property
@@ -86,8 +99,14 @@ class Builtin:
 
     def sounding(self, frames: LogMel) -> Sounding:
         """What sounds in (n, 64) frames, n a multiple of 4."""
-        (activity,) = self._session.run(["activity"], {"log_mel": np.ascontiguousarray(frames[None], np.float32)})
-        return Sounding(activity[0, :, :-EXTRA_COLUMNS], activity[0, :, -2], activity[0, :, -1])
+        given = {"log_mel": np.ascontiguousarray(frames[None], np.float32)}
+        activity, features = self._session.run(["activity", "features"], given)
+        return Sounding(activity[0, :, :-EXTRA_COLUMNS], activity[0, :, -2], activity[0, :, -1], features[0])
+
+    def names(self, pooled: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits (n, classes) for boxes as `tagger.pooled` gives them, (n, 2 dimensions)."""
+        (logits,) = self._namer.run(["names"], {"pooled": np.ascontiguousarray(pooled, np.float32)})
+        return np.asarray(logits, np.float32)
 
 
 @dataclass(frozen=True)
@@ -95,14 +114,18 @@ class Page:
     """What the page beside the weights says.
 
     Attributes:
-        path: the ONNX file.
+        path: the ONNX file that listens.
         sha256: of the file, in hexadecimal.
+        namer: the ONNX file that names boxes.
+        namer_sha256: likewise.
         event_classes: the classes whose activity the network tells.
         trained_classes: those of them that had recordings enough.
     """
 
     path: Path
     sha256: str
+    namer: Path
+    namer_sha256: str
     event_classes: tuple[str, ...]
     trained_classes: tuple[str, ...]
 
@@ -122,6 +145,8 @@ def describe(folder: Path | None = None) -> Page:
         return Page(
             folder / Path(str(facts["file"])).name,
             str(facts["sha256"]),
+            folder / Path(str(facts["namer"])).name,
+            str(facts["namer_sha256"]),
             tuple(str(name) for name in facts["event_classes"]),
             tuple(str(name) for name in facts["trained_classes"]),
         )
@@ -143,10 +168,15 @@ def load_builtin(folder: Path | None = None, device: Device = "auto", threads: i
         InputError: it is missing or damaged, or ONNX Runtime is missing.
     """
     page = describe(folder)
+    model, namer = _content(page.path, page.sha256), _content(page.namer, page.namer_sha256)
+    return Builtin(model, namer, page.event_classes, device, threads)
+
+
+def _content(path: Path, sha256: str) -> bytes:
     try:
-        content = page.path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{page.path}: the tagger cannot be read ({error.strerror}); {_AGAIN}") from error
-    if hashlib.sha256(content).hexdigest() != page.sha256:
-        raise InputError(f"{page.path}: this file is not the one its page names; {_AGAIN}")
-    return Builtin(content, page.event_classes, device, threads)
+        raise InputError(f"{path}: the tagger cannot be read ({error.strerror}); {_AGAIN}") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise InputError(f"{path}: this file is not the one its page names; {_AGAIN}")
+    return content

@@ -1,14 +1,15 @@
 """Puts YAMNet into the user's data folder, whole or not at all.
 
-The folder holds the network as `yamnet-<hash>.onnx` and, written last, `yamnet.json`, which names that file and its
-SHA-256. Without this page, or with another hash, YAMNet is not installed.
+The folder holds the network as `yamnet-<hash>.onnx`, where this processor gets 8-bit products right also with those as
+`yamnet-8bit-<hash>.onnx`, and, written last, `yamnet.json`, which names these files and their SHA-256. Without this page,
+or with another hash, YAMNet is not installed.
 """
 
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ from recomposer_studio.errors import InputError
 from recomposer_studio.tagging.download import Progress, download, unpack
 from recomposer_studio.tagging.front_end import RATE_HZ, log_mel, patches
 from recomposer_studio.tagging.yamnet import Yamnet
+from recomposer_studio.tagging.yamnet_eight_bit import eight_bit_is_exact, eight_bit_onnx_bytes
 from recomposer_studio.tagging.yamnet_files import read_weights, run_tensorflow
 from recomposer_studio.tagging.yamnet_graph import onnx_bytes
 
@@ -43,25 +45,31 @@ class Installed:
         path: the ONNX file.
         sha256: of the file, in hexadecimal.
         source: where the weights came from.
+        eight_bit: path and SHA-256 of the network with 8-bit products; None where there is none.
     """
 
     path: Path
     sha256: str
     source: str
+    eight_bit: tuple[Path, str] | None = None
 
-    def model_bytes(self) -> bytes:
+    def model_bytes(self, *, eight_bit: bool = False) -> bytes:
         """The ONNX file.
+
+        Args:
+            eight_bit: the one with 8-bit products, if there is one.
 
         Raises:
             InputError: it has gone, or is not what was installed.
         """
         again = "install it again: recomposer models install yamnet"
+        path, sha256 = self.eight_bit if eight_bit and self.eight_bit else (self.path, self.sha256)
         try:
-            model = self.path.read_bytes()
+            model = path.read_bytes()
         except OSError as error:
-            raise InputError(f"{self.path}: YAMNet cannot be read ({error.strerror}); {again}") from error
-        if hashlib.sha256(model).hexdigest() != self.sha256:
-            raise InputError(f"{self.path}: this file has changed since it was installed; {again}")
+            raise InputError(f"{path}: YAMNet cannot be read ({error.strerror}); {again}") from error
+        if hashlib.sha256(model).hexdigest() != sha256:
+            raise InputError(f"{path}: this file has changed since it was installed; {again}")
         return model
 
 
@@ -83,7 +91,13 @@ def installed(folder: Path) -> Installed | None:
         facts = json.loads(card.read_text(encoding="utf-8"))
         if facts["format_version"] > _FORMAT_VERSION:
             raise InputError(f"{card}: written by a newer version of the program; update Recomposer Studio.")
-        return Installed(folder / Path(str(facts["file"])).name, str(facts["sha256"]), str(facts["source"]))
+        eight_bit = facts.get("eight_bit")
+        return Installed(
+            folder / Path(str(facts["file"])).name,
+            str(facts["sha256"]),
+            str(facts["source"]),
+            None if eight_bit is None else (folder / Path(str(eight_bit["file"])).name, str(eight_bit["sha256"])),
+        )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -114,12 +128,18 @@ def install(origin: str | None, folder: Path, progress: Progress, handle: str = 
         raise write_error(folder, error) from error
     source = origin if origin is not None else handle
     source = source if _is_address(source) else Path(source).name
-    model = onnx_bytes(weights, {"source": source, "licence": LICENCE})
+    facts = {"source": source, "licence": LICENCE}
+    models = [("yamnet", onnx_bytes(weights, facts))]
+    if eight_bit_is_exact():
+        models.append(("yamnet-8bit", eight_bit_onnx_bytes(weights, facts)))
     progress(0, 0, "trying it")
-    check_sounds(Yamnet(model, "cpu"), source)
-    digest = hashlib.sha256(model).hexdigest()
-    result = Installed(folder / f"yamnet-{digest[:16]}.onnx", digest, source)
-    _write(result, model)
+    files = []
+    for name, model in models:
+        check_sounds(Yamnet(model, "cpu"), source)
+        digest = hashlib.sha256(model).hexdigest()
+        files.append((folder / f"{name}-{digest[:16]}.onnx", digest))
+    result = Installed(*files[0], source, *files[1:])
+    _write(result, [model for _, model in models])
     return result
 
 
@@ -184,9 +204,8 @@ def _is_address(origin: str) -> bool:
     return origin.lower().startswith(("http://", "https://"))
 
 
-def _write(result: Installed, model: bytes) -> None:
-    with atomic_path(result.path) as part:
-        _write_bytes(part, model)
+def _write(result: Installed, models: Sequence[bytes]) -> None:
+    """The networks, then the page; what was there before goes last."""
     card = {
         "format_version": _FORMAT_VERSION,
         "file": result.path.name,
@@ -194,10 +213,18 @@ def _write(result: Installed, model: bytes) -> None:
         "source": result.source,
         "licence": LICENCE,
     }
+    paths = [result.path]
+    if result.eight_bit is not None:
+        path, sha256 = result.eight_bit
+        card["eight_bit"] = {"file": path.name, "sha256": sha256}
+        paths.append(path)
+    for path, model in zip(paths, models, strict=True):
+        with atomic_path(path) as part:
+            _write_bytes(part, model)
     with atomic_path(result.path.with_name(_CARD)) as part:
         _write_bytes(part, (json.dumps(card, indent=1) + "\n").encode("utf-8"))
     for other in result.path.parent.glob("yamnet-*.onnx"):
-        if other != result.path:
+        if other not in paths:
             # On Windows a file that another process reads stays; it is found again the next time.
             try:
                 other.unlink()

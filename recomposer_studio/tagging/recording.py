@@ -196,10 +196,12 @@ class _FrameEars:
             np.concatenate([part.classes for part in parts]),
             np.concatenate([part.any_event for part in parts]),
             np.concatenate([part.onset for part in parts]),
+            np.concatenate([part.features for part in parts]),
         )
         above = excess(window.frames, self._options.activity)[first * _CHUNK - offset :]
         found = find_frame_events(
             sounding,
+            self._tagger.names,
             first * _CHUNK / FRAMES_PER_S,
             above[: len(sounding.any_event) * FRAMES_PER_STEP],
             self._tagger.event_classes,
@@ -216,7 +218,7 @@ class _FrameEars:
         low, high = max(offset, start - _MARGIN), min(end, stop + _MARGIN)
         heard = self._tagger.sounding(frames[low - offset : high - offset])
         wanted = slice((start - low) // FRAMES_PER_STEP, (stop - low) // FRAMES_PER_STEP)
-        return Sounding(heard.classes[wanted], heard.any_event[wanted], heard.onset[wanted])
+        return Sounding(heard.classes[wanted], heard.any_event[wanted], heard.onset[wanted], heard.features[wanted])
 
 
 def _same(a: Found, b: Found) -> bool:

@@ -26,12 +26,11 @@ def open_session(model: bytes, what: str, again: str, device: Device, threads: i
         raise InputError(
             f"{what} needs the package onnxruntime; install recomposer-studio with the extra 'cpu' or 'gpu'."
         ) from None
-    offered = onnxruntime.get_available_providers()
-    if device == "cuda" and "CUDAExecutionProvider" not in offered:
+    cuda = on_cuda(device)
+    if device == "cuda" and not cuda:
         raise InputError(
             "ONNX Runtime offers no CUDA here; install recomposer-studio with the extra 'gpu', or choose the device cpu."
         )
-    cuda = device != "cpu" and "CUDAExecutionProvider" in offered
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only; warnings about the machine are nothing a person could act on
     options.intra_op_num_threads = threads or 0
@@ -41,3 +40,12 @@ def open_session(model: bytes, what: str, again: str, device: Device, threads: i
         )
     except Exception as error:  # ONNX Runtime has a class of its own for every kind of fault
         raise InputError(f"the tagger's network is damaged; {again}") from error
+
+
+def on_cuda(device: Device) -> bool:
+    """Whether a network would run on CUDA; False also without ONNX Runtime."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return False
+    return device != "cpu" and "CUDAExecutionProvider" in onnxruntime.get_available_providers()

@@ -32,14 +32,16 @@ class Sounding:
 
     Attributes:
         classes: (steps, classes) float32 logits: the chance that a class sounds is their sigmoid, and of one event's mean
-            logits the softmax tells how likely each class is its name.
+            logits, with `FrameTagger.names` added, the softmax tells how likely each class is its name.
         any_event: (steps,) logits of any event, whichever its class.
         onset: (steps,) logits of an event's onset.
+        features: (steps, dimensions) float32 what each step sounds like, of which `FrameTagger.names` is asked.
     """
 
     classes: NDArray[np.float32]
     any_event: NDArray[np.float32]
     onset: NDArray[np.float32]
+    features: NDArray[np.float32]
 
 
 class Tagger(Protocol):
@@ -77,3 +79,12 @@ class FrameTagger(Tagger, Protocol):
     def sounding(self, frames: LogMel) -> Sounding:
         """What sounds in (n, 64) frames, n a multiple of 4; trained on about ten seconds at once."""
         ...
+
+    def names(self, pooled: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What (n, 2 dimensions) `pooled` boxes may be called: (n, classes) logits, to be added to the mean logits in them."""
+        ...
+
+
+def pooled(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The features of a box, (steps, dimensions), as one row: their means, then their maxima."""
+    return np.concatenate([features.mean(axis=0), features.max(axis=0)])

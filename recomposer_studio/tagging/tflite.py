@@ -13,6 +13,7 @@ CONV_2D, DEPTHWISE_CONV_2D, DEQUANTIZE, FULLY_CONNECTED = 3, 4, 6, 9
 """The operators that carry weights, by their number in the schema."""
 
 _TYPES: dict[int, type[np.generic]] = {0: np.float32, 1: np.float16, 2: np.int32, 3: np.uint8, 9: np.int8}
+_INT8 = 9
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,14 @@ class Layer:
         operator: its number, one of those above.
         weights: as stored, dequantised to float32.
         bias: (channels,) float32, or None.
+        steps: (channels,) float32, what the weights of each output are whole multiples of; None unless they are stored
+            in 8 bits around zero, with one step for all or for each output.
     """
 
     operator: int
     weights: NDArray[np.float32]
     bias: NDArray[np.float32] | None
+    steps: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ def _layers(model: _Table) -> list[Layer]:
                     code,
                     _values(tensors[stored.get(weights, weights)], buffers),
                     None if bias < 0 else _values(tensors[bias], buffers),
+                    _steps(tensors[stored.get(weights, weights)]),
                 )
             )
     return layers
@@ -133,3 +138,14 @@ def _values(tensor: _Table, buffers: list[_Table]) -> NDArray[np.float32]:
     return (values - np.broadcast_to(zero, scale.shape).reshape(along).astype(np.float32)) * scale.reshape(
         along
     ).astype(np.float32)
+
+
+def _steps(tensor: _Table) -> NDArray[np.float32] | None:
+    """The steps of 8-bit weights around zero, by output, or None."""
+    quantisation = tensor.table(4)
+    if quantisation is None or tensor.number(1, "b") != _INT8:
+        return None
+    scale, outputs = quantisation.array(2, "<f4"), int(tensor.array(0, "<i4")[0])
+    if scale.shape not in ((1,), (outputs,)) or quantisation.number(6, "i") or quantisation.array(3, "<i8").any():
+        return None
+    return np.array(np.broadcast_to(scale, outputs), np.float32)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recomposer_studio.errors import InputError
 from recomposer_studio.tagging.tensorflow_child import NOT_INSTALLED
 from recomposer_studio.tagging.tflite import CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, Layer, read_layers
-from recomposer_studio.tagging.yamnet_graph import CLASSES, Weights, fold
+from recomposer_studio.tagging.yamnet_graph import CLASSES, Weights, convolutions, fold
 
 FORMS = "a SavedModel folder, yamnet.h5 or yamnet.tflite"
 
@@ -43,17 +43,19 @@ def read_weights(path: Path) -> Weights:
 
 def _from_layers(layers: list[Layer]) -> Weights:
     """The batch norms are folded already; TFLite keeps kernels as (out, h, w, in), depthwise ones as (1, h, w, out)."""
-    kernels, biases = [], []
+    kernels, biases, steps = [], [], {}
     for layer in layers:
         if layer.operator in (CONV_2D, DEPTHWISE_CONV_2D) and layer.bias is not None and layer.weights.ndim == 4:
             depthwise = layer.operator == DEPTHWISE_CONV_2D
             kernels.append(np.ascontiguousarray(layer.weights.transpose((3, 0, 1, 2) if depthwise else (0, 3, 1, 2))))
             biases.append(layer.bias)
+            if layer.steps is not None and not depthwise and len(kernels) <= len(convolutions()):
+                steps[convolutions()[len(kernels) - 1].name] = layer.steps
     # The front end is made of matrix products too; the classifier is the one with an output for every class.
     dense = [la for la in layers if la.operator == FULLY_CONNECTED and la.weights.shape[0] == CLASSES]
     if len(dense) != 1 or dense[0].bias is None:
         raise ValueError(f"{len(dense)} layers with {CLASSES} outputs instead of one")
-    return Weights(tuple(kernels), tuple(biases), dense[0].weights, dense[0].bias)
+    return Weights(tuple(kernels), tuple(biases), dense[0].weights, dense[0].bias, steps)
 
 
 def _keras_file(path: Path) -> Iterator[tuple[str, NDArray[np.generic]]]:

@@ -7,7 +7,7 @@ bias = beta - mean / sqrt(variance + epsilon).
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ EPSILON = 1e-4
 # Widths and strides of the layers; from the second on each is a depthwise convolution and a pointwise one.
 _WIDTHS = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
 _STRIDES = (2, 1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
-_OPSET, _IR_VERSION = 17, 8  # what every ONNX Runtime from 1.14 on reads
+OPSET, IR_VERSION = 17, 8  # what every ONNX Runtime from 1.14 on reads
 
 Kind = Literal["conv", "depthwise_conv", "pointwise_conv"]
 
@@ -63,6 +63,8 @@ class Weights:
         biases: of the same, (out,) each.
         dense: (521, 1024).
         dense_bias: (521,).
+        steps: of pointwise convolutions whose weights were stored in 8 bits, by name: (out,), what the weights of each
+            output are whole multiples of.
 
     Raises:
         ValueError: a shape is another one, or a weight is not a finite number.
@@ -72,6 +74,7 @@ class Weights:
     biases: tuple[NDArray[np.float32], ...]
     dense: NDArray[np.float32]
     dense_bias: NDArray[np.float32]
+    steps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         layers = convolutions()
@@ -184,8 +187,8 @@ def onnx_bytes(weights: Weights, origin: Mapping[str, str]) -> bytes:
     model = helper.make_model(
         graph,
         producer_name="recomposer-studio",
-        opset_imports=[helper.make_opsetid("", _OPSET)],
-        ir_version=_IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
     )
     helper.set_model_props(model, dict(origin))
     return bytes(model.SerializeToString())

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
-from recomposer_studio.audio.bands import BandGrid, hz_from_mel, mel_from_hz
+from recomposer_studio.audio.bands import BandGrid
 from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.codec.mel_rvq import MelRvqCodec, MelRvqConfig, log_bands, quantise, to_vectors
 from recomposer_studio.codec.vocoder import Vocoder
@@ -20,21 +19,19 @@ from recomposer_studio.errors import InputError
 from recomposer_studio.model.catalogue import CONFIG
 from recomposer_studio.model.checkpoint import load_checkpoint, write_part
 from recomposer_studio.training.cache import AudioCache, SplitAudio
+from recomposer_studio.training.codebooks import fit_codebooks, usage_entropy
 from recomposer_studio.training.crew import Crew, training_device
 from recomposer_studio.training.curves import Curves
 from recomposer_studio.training.manifest import load_manifest
 from recomposer_studio.training.run import Run
+from recomposer_studio.training.spectral_loss import SpectralLoss
 from recomposer_studio.training.variants import normalised, variant
 
 QUIETEST_DB = -24.0
 """Lowest gain of a training sound below peak 0.7."""
-_ROUNDS = 20
-_RESTART_SHARE = 0.1
 _KMEANS_FRAMES = 160_000
 _AVERAGE = 0.998
 _VALID_BATCHES = 4
-_RESOLUTIONS = ((2048, 128), (1024, 80), (512, 48), (128, 12))
-"""Window in samples and mel bands of the loss's scales."""
 
 
 @dataclass(frozen=True)
@@ -76,45 +73,6 @@ class CodecTraining:
     config: MelRvqConfig = field(default_factory=MelRvqConfig)
 
 
-def fit_codebooks(vectors: Tensor, levels: int, size: int, seed: int, rounds: int = _ROUNDS) -> Tensor:
-    """k-means level by level, every level over what the levels before it leave.
-
-    Codes used less than a tenth of a uniform share restart at a random vector during the first two thirds of the
-    rounds.
-
-    Args:
-        vectors: (frames, n), their mean removed; at least `size` of them.
-        levels: codebooks.
-        size: codes in each.
-        seed: of the draws.
-        rounds: of Lloyd's iteration on every level.
-
-    Returns:
-        Codebooks (levels, size, n).
-    """
-    generator = torch.Generator().manual_seed(seed)
-    rest, books = vectors.clone(), []
-    for _ in range(levels):
-        book = rest[torch.randperm(len(rest), generator=generator)[:size]].clone()
-        for number in range(rounds):
-            codes = quantise(rest, book[None])[0]
-            counts = torch.bincount(codes, minlength=size)
-            sums = torch.zeros_like(book).index_add_(0, codes, rest)
-            book = torch.where(counts[:, None] > 0, sums / counts.clamp(min=1)[:, None], book)
-            if number < rounds * 2 // 3:
-                rare = torch.nonzero(counts < _RESTART_SHARE * len(rest) / size)[:, 0]
-                book[rare] = rest[torch.randint(len(rest), (len(rare),), generator=generator)]
-        books.append(book)
-        rest = rest - book[quantise(rest, book[None])[0]]
-    return torch.stack(books)
-
-
-def usage_entropy(tokens: NDArray[np.integer], size: int) -> NDArray[np.float64]:
-    """Entropy of every level's code usage as a share of log(size): (levels, frames) to (levels,)."""
-    shares = [np.bincount(row, minlength=size) / len(row) for row in tokens]
-    return np.array([-(p[p > 0] * np.log(p[p > 0])).sum() / np.log(size) for p in shares])
-
-
 def training_sounds(audio: SplitAudio, options: CodecTraining) -> list[NDArray[np.float32]]:
     """Events of a split and variants of them at several gains, each a mono sound at the codec's rate."""
     rng = np.random.default_rng(options.seed)
@@ -126,41 +84,6 @@ def training_sounds(audio: SplitAudio, options: CodecTraining) -> list[NDArray[n
             gain_db = rng.uniform(QUIETEST_DB, 3.0) if rng.random() < 0.5 else 0.0
             sounds.append(sound * np.float32(10.0 ** (gain_db / 20.0)))
     return sounds
-
-
-class SpectralLoss:
-    """Multi-scale log-mel distance of the whole sound, compressed complex distance of the deterministic branch."""
-
-    def __init__(self, rate_hz: int, device: torch.device | str = "cpu") -> None:
-        """Prepares windows and mel filters on the device of the sounds."""
-        self._scales = []
-        for window, mels in _RESOLUTIONS:
-            edges = hz_from_mel(np.linspace(0.0, float(mel_from_hz(rate_hz / 2)), mels + 2))
-            bins = np.arange(window // 2 + 1) * (rate_hz / window)
-            rise = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
-            fall = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
-            filters = torch.tensor(np.clip(np.minimum(rise, fall), 0.0, None), dtype=torch.float32)
-            taper = torch.hann_window(window)
-            scale = 2.0 / float(taper.sum())
-            self._scales.append((window, scale, taper.to(device), filters[:, filters.sum(0) > 0].to(device)))
-
-    def __call__(self, whole: Tensor, tone: Tensor, target: Tensor) -> Tensor:
-        """Distance of (batch, samples) sounds: `whole` and its deterministic part `tone` from `target`."""
-        total = whole.new_zeros(())
-        for window, scale, taper, filters in self._scales:
-            sounds = torch.cat([whole, tone, target])
-            spectra = scale * torch.stft(sounds, window, window // 4, window=taper, center=False, return_complex=True)
-            y, d, x = spectra.chunk(3)
-            mel_y, mel_x = (torch.einsum("bft,fm->bmt", s.abs().square(), filters) for s in (y, x))
-            total = total + 0.5 * functional.l1_loss(torch.log(mel_y + 1e-7), torch.log(mel_x + 1e-7))
-            total = total + 3.0 * functional.l1_loss(_compressed(d), _compressed(x))
-        return total
-
-
-def _compressed(spectrum: Tensor) -> Tensor:
-    """Real and imaginary parts with the magnitude's square root: quiet parts count too."""
-    parts = torch.view_as_real(spectrum)
-    return parts * (parts.square().sum(-1, keepdim=True) + 1e-7) ** -0.25
 
 
 def render_branches(

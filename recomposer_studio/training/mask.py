@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -64,6 +64,7 @@ class MaskTraining:
         batch: examples in a step.
         fresh: how many of them are newly drawn.
         start: a checkpoint whose mask head training begins with, or None for one that is spectral repair.
+        beside: a checkpoint whose mask head answers along with the trained one, their corrections averaged; it is not trained.
         peak_rate: highest learning rate.
         average: decay of the averaged weights, which are the ones that are kept.
         valid_scenes: validation scenes of every kind and action.
@@ -85,6 +86,7 @@ class MaskTraining:
     batch: int = 16
     fresh: int = 6
     start: Path | None = None
+    beside: Path | None = None
     peak_rate: float = 7e-4
     average: float = 0.998
     valid_scenes: int = 24
@@ -247,22 +249,43 @@ def _train(options: MaskTraining, device: torch.device, crew: Crew, report: Call
             if judge is not None and run.judge_due(options.valid_every_s):
                 judge(run)
     run.keep()
-    return judge(run) if judge is not None else {}
+    if judge is None:
+        return {}
+    with closing(judge):
+        return judge(run)
+
+
+def joined(net: MaskNet, beside: MaskNet, folder: Path) -> MaskNet:
+    """One mask head that averages the corrections of two, and of what stands beside the second already.
+
+    Raises:
+        InputError: the two have different sizes.
+    """
+    out = MaskNet(replace(net.config, beside=1 + len(beside.beside)))
+    take_over(out, net, folder)
+    for place, other in zip(out.beside, [beside, *beside.beside], strict=True):
+        take_over(cast(MaskNet, place), cast(MaskNet, other), folder)
+    return out
 
 
 def take_over(net: MaskNet, trained: MaskNet, folder: Path) -> None:
     """Begins with the weights of a trained mask head; a refiner or modulation by words that it lacks stays at zero.
 
+    Networks beside either are left as they are.
+
     Raises:
         InputError: the two have different sizes.
     """
-    own, known = net.state_dict(), trained.state_dict()
+    own, known = (
+        {name: value for name, value in one.state_dict().items() if not name.startswith("beside.")}
+        for one in (net, trained)
+    )
     lacking = [name for name in own if name not in known and not name.startswith("refiner.") and "words." not in name]
     if lacking or any(name not in own or own[name].shape != value.shape for name, value in known.items()):
         raise InputError(
             f"{folder}: its mask head has another size; give its configuration or train from the beginning"
         )
-    net.load_state_dict(own | known)
+    net.load_state_dict({**net.state_dict(), **known})
 
 
 def mask_optimisers(net: MaskNet, peak_rate: float) -> list[torch.optim.Optimizer]:
@@ -309,6 +332,7 @@ class _Judge:
         self._valid = Validation.draw(cache, texts, classes, options.valid_scenes)
         report(f"validation: repair {self._valid.ratios(by_repair)}, oracle {self._valid.ratios(by_oracle)}")
         self._curves = Curves(options.out, "mask")
+        self._beside = None if options.beside is None else build_mask(load_checkpoint(options.beside))
         vectors = (data_folder("resources") / "text_vectors.npz").read_bytes()
         self._classes, self._vectors = classes, hashlib.sha256(vectors).hexdigest()
         page = attribution_page(options.data, used_files(cache.split("train")))
@@ -317,8 +341,10 @@ class _Judge:
     def __call__(self, run: Run) -> dict[str, float]:
         net = MaskNet(self._options.config)
         net.load_state_dict({name: value.cpu() for name, value in run.average.values.items()})
+        if self._beside is not None:
+            net = joined(net, self._beside, self._options.out)
         net.eval()
-        write_part(self._options.out, "mask", asdict(self._options.config), net.state_dict())
+        write_part(self._options.out, "mask", asdict(net.config), net.state_dict())
         write_facts(self._options.out, classes=self._classes, text_vectors=self._vectors)
         share = by_net(net)
         ratios = self._valid.ratios(share)
@@ -330,6 +356,10 @@ class _Judge:
             self._curves.picture(run.step, f"{name}: share, ideal share", np.stack([answer, ideal]))
             self._curves.sound(run.step, name, edited_sound(scene, example, answer), scene.rate_hz)
         return ratios
+
+    def close(self) -> None:
+        """Ends the record."""
+        self._curves.close()
 
 
 def edited_sound(scene: Scene, example: MaskExample, share: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -233,10 +233,10 @@ def _extent(stem: NDArray[np.float32]) -> tuple[float, float] | None:
 def scene_options(rng: np.random.Generator) -> SceneOptions:
     """What a training scene is like; always at the metric's loudness.
 
-    Levels lie mostly around those of the task, in one of six scenes down to -20 dB. A third of the scenes holds no further event: with
+    Levels lie mostly around those of the task, in one of six scenes down to -20 dB. Half of the scenes hold no further event: with
     crowded scenes alone a network leaves too much of an event that is alone in its box, which spectral repair takes whole.
     """
-    crowd = ((0, 0), (0, 2), (1, 4))[int(rng.choice(3, p=(0.35, 0.4, 0.25)))]
+    crowd = ((0, 0), (0, 2), (1, 4))[int(rng.choice(3, p=(0.5, 0.3, 0.2)))]
     wide = rng.random() < 1 / 6
     return SceneOptions(
         gain_db=(0.0, 0.0),

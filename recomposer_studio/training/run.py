@@ -83,6 +83,11 @@ class Run:
         return self._share < 1.0 and self._now_s < self._pause_s
 
     @property
+    def share(self) -> float:
+        """Elapsed share of the budget, 0-1; the same in every process."""
+        return self._share
+
+    @property
     def spent_s(self) -> float:
         """Seconds of the budget that are gone."""
         return self._pace.spent_s

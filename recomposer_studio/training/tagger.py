@@ -136,6 +136,10 @@ def tagger_loss(net: TaggerNet, batch: TaggerBatch, *, single_patches: bool = Fa
         # Some doubt is spread over the rivals: a name is never certain.
         spread = -(log_share * batch.rivals).sum(1) / batch.rivals.sum(1)
         parts["names"] = _NAME_WEIGHT * ((1.0 - _SMOOTHING) * own + _SMOOTHING * spread).mean()
+    if len(batch.events) > 1:
+        # It learns from the features and leaves them as they are: a second opinion, not another weight on the first.
+        said = net.named(event_features(features.detach(), batch.events)).float().masked_fill(~batch.rivals, -30.0)
+        parts["boxes"] = functional.cross_entropy(said, batch.events[:, 1])
     return parts
 
 
@@ -144,6 +148,12 @@ def event_logits(classes: Tensor, events: Tensor) -> Tensor:
     sums = functional.pad(classes.cumsum(1), (0, 0, 1, 0))
     example, first, last = events[:, 0], events[:, 2], events[:, 3]
     return (sums[example, last] - sums[example, first]) / (last - first)[:, None]
+
+
+def event_features(features: Tensor, events: Tensor) -> Tensor:
+    """Means and maxima in the boxes of events: (batch, width, steps) and (n, 4) to (n, 2 width)."""
+    boxes = [features[example, :, first:last] for example, _, first, last in events.tolist()]
+    return torch.stack([torch.cat([box.mean(1), box.amax(1)]) for box in boxes])
 
 
 @dataclass(frozen=True)
@@ -182,7 +192,10 @@ class Validation:
                 losses.setdefault(name, []).append(float(value))
             features = net.features(batch.frames)
             logits = net.activities(features)[..., :-2]
-            for values, event in zip(event_logits(logits, batch.events), batch.events, strict=True):
+            named = event_logits(logits, batch.events)
+            if len(batch.events):
+                named = named + net.named(event_features(features, batch.events))
+            for values, event in zip(named, batch.events, strict=True):
                 if int(event[1]) in self.wanted:
                     ranks.append(int((values > values[event[1]]).sum()))
             said = net.scores(net.embeddings(features, STEPS_PER_PATCH))[0]

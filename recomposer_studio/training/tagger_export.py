@@ -1,4 +1,4 @@
-"""The trained tagger as the ONNX file that the program runs: batch norms folded in, weights in half precision."""
+"""The trained tagger as the ONNX files that the program runs: batch norms folded in, weights in half precision."""
 
 import copy
 import hashlib
@@ -16,20 +16,22 @@ from recomposer_studio.audio.atomic import atomic_path, write_error
 from recomposer_studio.errors import InputError
 from recomposer_studio.tagging.builtin import CARD, EXTRA_COLUMNS, FORMAT_VERSION, Builtin
 from recomposer_studio.tagging.front_end import BANDS, PATCH_FRAMES
-from recomposer_studio.training.tagger_network import KERNEL, MEL_CENTRE, MEL_SCALE, Block, Stage, TaggerNet
+from recomposer_studio.tagging.tagger import pooled
+from recomposer_studio.training.tagger_network import BOX_LIMIT, KERNEL, MEL_CENTRE, MEL_SCALE, Block, Stage, TaggerNet
 
 _OPSET, _IR_VERSION = 17, 8  # what every ONNX Runtime from 1.14 on reads
 
-_FILE = "tagger.onnx"
+_FILE, _NAMER = "tagger.onnx", "names.onnx"
 RARE_DOUBT = 1.0
 """What the logit of a class with few recordings is lowered by: it is named less readily, since it was learnt from next to nothing. On
-validation scenes the right class is then among the first three in 75 % instead of 70 % of the true boxes (any larger number does the same)."""
+validation scenes the activity alone then has the right class among its first three in 75 % instead of 70 % of the true boxes (any larger
+number does the same)."""
 _NEAR = 0.05
 """Logits of the file and of the network may differ by half precision, not by more."""
 
 
 def write_tagger(folder: Path, name: str, net: TaggerNet, classes: Sequence[str], trained: Sequence[str]) -> None:
-    """Writes `tagger.onnx` and, last, the page `tagger.json` that names it, into a folder.
+    """Writes `tagger.onnx`, `names.onnx` and, last, the page `tagger.json` that names them, into a folder.
 
     Args:
         folder: made if missing.
@@ -47,13 +49,16 @@ def write_tagger(folder: Path, name: str, net: TaggerNet, classes: Sequence[str]
         rare = torch.tensor([name not in trained for name in classes] + [False] * EXTRA_COLUMNS)
         if trained and net.activity.bias is not None:
             net.activity.bias -= RARE_DOUBT * rare
-    model = tagger_onnx(net)
-    _compare(net, Builtin(model, tuple(classes), "cpu", 1))
+            net.names.bias.sub_(RARE_DOUBT * rare[: len(classes)])
+    model, namer = tagger_onnx(net), namer_onnx(net)
+    _compare(net, Builtin(model, namer, tuple(classes), "cpu", 1))
     page = {
         "format_version": FORMAT_VERSION,
         "name": name,
         "file": _FILE,
         "sha256": hashlib.sha256(model).hexdigest(),
+        "namer": _NAMER,
+        "namer_sha256": hashlib.sha256(namer).hexdigest(),
         "attribution": "ATTRIBUTION.md",
         "trained_classes": list(trained),
         "event_classes": list(classes),
@@ -61,7 +66,7 @@ def write_tagger(folder: Path, name: str, net: TaggerNet, classes: Sequence[str]
     text = json.dumps(page, indent=1, ensure_ascii=False) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for file, content in ((_FILE, model), (CARD, text.encode("utf-8"))):
+        for file, content in ((_FILE, model), (_NAMER, namer), (CARD, text.encode("utf-8"))):
             with atomic_path(folder / file) as part:
                 part.write_bytes(content)
     except OSError as error:
@@ -76,8 +81,12 @@ def _compare(net: TaggerNet, tagger: Builtin) -> None:
     wanted = net.activities(features)[0]
     heard, tags = tagger.sounding(frames.numpy()), tagger.tag(frames[None].numpy())
     scores = torch.sigmoid(net.scores(features.mean(2)))[0]
+    box = pooled(heard.features)[None]
+    named = net.named(torch.from_numpy(box)).numpy()
     off = (
-        np.abs(heard.classes - wanted[:, :-EXTRA_COLUMNS].numpy()).max() + np.abs(tags.scores[0] - scores.numpy()).max()
+        np.abs(heard.classes - wanted[:, :-EXTRA_COLUMNS].numpy()).max()
+        + np.abs(tags.scores[0] - scores.numpy()).max()
+        + np.abs(tagger.names(box) - named).max()
     )
     if not off <= _NEAR:
         raise RuntimeError(f"the tagger's file is {off:g} off the network it was written from")
@@ -92,8 +101,21 @@ def tagger_onnx(net: TaggerNet) -> bytes:
     Raises:
         InputError: the package onnx is not installed.
     """
+    return _writer().write(net)
+
+
+def namer_onnx(net: TaggerNet) -> bytes:
+    """What names boxes as an ONNX file: input "pooled" (n, 2 width), output "names" (n, classes), logits.
+
+    Raises:
+        InputError: the package onnx is not installed.
+    """
+    return _writer().write_namer(net)
+
+
+def _writer() -> "_Writer":
     try:
-        return _Writer().write(net)
+        return _Writer()
     except ImportError:
         raise InputError("writing the tagger needs the package onnx; install it with: pip install onnx") from None
 
@@ -110,9 +132,7 @@ class _Writer:
         self._constants: list[Any] = []
 
     def write(self, net: TaggerNet) -> bytes:
-        """The whole graph."""
-        from onnx import TensorProto
-
+        """The network that listens."""
         config = net.config
         x = self.node("Sub", "log_mel", self.constant("centre", np.float32(MEL_CENTRE)))
         x = self.node("Mul", x, self.constant("scale", np.float32(1.0 / MEL_SCALE)))
@@ -159,18 +179,38 @@ class _Writer:
         x = self.node("Mul", x, self.constant("last/scale", scale[:, None]))
         x = self.node("Relu", self.node("Add", x, self.constant("last/shift", shift[:, None])))
         self.node("Transpose", self.pointwise(x, "activity", net.activity), perm=[0, 2, 1], out="activity")
-        outputs = {
+        outputs: dict[str, list[str | int]] = {
             "scores": ["n", config.patch_classes],
             "features": ["n", "steps", config.width],
             "activity": ["n", "steps", net.activity.out_channels],
         }
-        graph = self._helper.make_graph(
-            self._nodes,
-            "tagger",
-            [self._helper.make_tensor_value_info("log_mel", TensorProto.FLOAT, ["n", "frames", BANDS])],
-            [self._helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
-            self._constants,
+        return self.model("tagger", {"log_mel": ["n", "frames", BANDS]}, outputs)
+
+    def write_namer(self, net: TaggerNet) -> bytes:
+        """What names boxes."""
+        norm = net.box_norm
+        assert norm.running_mean is not None and norm.running_var is not None
+        scale = 1.0 / np.sqrt(_array(norm.running_var) + np.float32(norm.eps))
+        x = self.node("Sub", "pooled", self.constant("mean", _array(norm.running_mean)))
+        x = self.node("Mul", x, self.constant("scale", scale))
+        limits = [self.constant(name, np.float32(value)) for name, value in (("low", -BOX_LIMIT), ("high", BOX_LIMIT))]
+        x = self.node("Clip", x, *limits)
+        weights = [self.half(f"box/{name}", _array(getattr(net.box, name))) for name in ("weight", "bias")]
+        x = self.node("Relu", self.node("Gemm", x, *weights, transB=1))
+        weights = [self.half(f"names/{name}", _array(getattr(net.names, name))) for name in ("weight", "bias")]
+        self.node("Gemm", x, *weights, transB=1, out="names")
+        inputs: dict[str, list[str | int]] = {"pooled": ["n", 2 * net.config.width]}
+        return self.model("names", inputs, {"names": ["n", net.config.classes]})
+
+    def model(self, name: str, inputs: dict[str, list[str | int]], outputs: dict[str, list[str | int]]) -> bytes:
+        """The collected nodes as a file."""
+        from onnx import TensorProto
+
+        given, said = (
+            [self._helper.make_tensor_value_info(key, TensorProto.FLOAT, shape) for key, shape in several.items()]
+            for several in (inputs, outputs)
         )
+        graph = self._helper.make_graph(self._nodes, name, given, said, self._constants)
         model = self._helper.make_model(
             graph,
             producer_name="recomposer-studio",

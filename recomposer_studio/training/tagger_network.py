@@ -12,6 +12,7 @@ from recomposer_studio.tagging.front_end import BANDS
 MEL_CENTRE, MEL_SCALE = -3.0, 2.5
 """Log-mel is brought to about zero mean and unit spread: silence is -6.9, a loud scene about 1."""
 KERNEL = 7
+BOX_LIMIT, BOX_DROPOUT = 5.0, 0.4
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class TaggerConfig:
         patch_classes: classes of the patch scores.
         classes: classes of the activity.
         teacher_width: size of the teacher's embedding, which is learnt beside the scores and not exported.
+        names_hidden: inner size of what names boxes.
     """
 
     channels: tuple[int, int, int, int] = (24, 48, 96, 160)
@@ -35,6 +37,7 @@ class TaggerConfig:
     patch_classes: int = 521
     classes: int = 160
     teacher_width: int = 1024
+    names_hidden: int = 128
 
     def as_json(self) -> dict[str, object]:
         """For the page beside the weights."""
@@ -80,6 +83,7 @@ class TaggerNet(nn.Module):
     The stem halves time and bands, the first stage again; the later stages halve the bands alone, so that a step stays 40 ms.
     What a step looks like in all remaining bands becomes its feature. The mean feature of a patch is its embedding, from which
     the 521 scores follow; temporal blocks see 1.8 s either way, and the mean of the whole window, before they tell the activity.
+    Means and maxima of the features in a box tell, beside the activity, what its sound is called.
     """
 
     def __init__(self, config: TaggerConfig) -> None:
@@ -102,6 +106,9 @@ class TaggerNet(nn.Module):
         self.blocks = nn.ModuleList(Block(config.width, config.hidden, d) for d in config.dilations)
         self.last_norm = nn.BatchNorm1d(config.width)
         self.activity = nn.Conv1d(config.width, config.classes + EXTRA_COLUMNS, 1)
+        self.box_norm = nn.BatchNorm1d(2 * config.width, affine=False)
+        self.box = nn.Linear(2 * config.width, config.names_hidden)
+        self.names = nn.Linear(config.names_hidden, config.classes)
         self.dropout = nn.Dropout(0.2)
         nn.init.constant_(self.scores.bias, -6.0)
         assert self.activity.bias is not None
@@ -127,3 +134,9 @@ class TaggerNet(nn.Module):
         for block in self.blocks:
             x = block(x)
         return self.activity(self.dropout(functional.relu(self.last_norm(x)))).transpose(1, 2)
+
+    def named(self, pooled: Tensor) -> Tensor:
+        """Logits (n, classes) for boxes (n, 2 width): means and maxima of their features."""
+        x = functional.hardtanh(self.box_norm(pooled), -BOX_LIMIT, BOX_LIMIT)
+        x = functional.relu(self.box(functional.dropout(x, BOX_DROPOUT, self.training)))
+        return self.names(functional.dropout(x, BOX_DROPOUT, self.training))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recomposer_studio.tagging.tagger import FrameTagger, Tagger
 from recomposer_studio.worker import serving
 from recomposer_studio.worker.frames import Frame, FrameError
-from recomposer_studio.worker.messages import Kind, read_log_mel, read_patches, tagger_greeting
+from recomposer_studio.worker.messages import Kind, read_log_mel, read_patches, read_pooled, tagger_greeting
 
 
 def serve(load: Callable[[], Tagger]) -> None:
@@ -27,7 +27,9 @@ def _answer(tagger: Tagger, request: Frame, cancelled: Callable[[], bool]) -> tu
         return tags.scores, tags.embeddings
     if kind == Kind.SOUNDING and isinstance(tagger, FrameTagger):
         heard = tagger.sounding(read_log_mel(request))
-        return heard.classes, heard.any_event, heard.onset
+        return heard.classes, heard.any_event, heard.onset, heard.features
+    if kind == Kind.NAMES and isinstance(tagger, FrameTagger):
+        return (tagger.names(read_pooled(request)),)
     raise FrameError(f"there is no request {kind!r}")
 
 

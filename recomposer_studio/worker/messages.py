@@ -1,11 +1,12 @@
 """What parent and child say to each other, as frames."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recomposer_studio.editing.generator import Generator, MaskRequest, SoundRequest
 from recomposer_studio.project.recipe import Decoding
@@ -14,7 +15,7 @@ from recomposer_studio.tagging.front_end import BANDS, PATCH_FRAMES, LogMel, Pat
 from recomposer_studio.tagging.tagger import FRAMES_PER_STEP, FrameTagger, Tagger
 from recomposer_studio.worker.frames import Frame, FrameError
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised when a message changes; parent and child of two installations must not guess."""
 OUT_OF_MEMORY = 77
 """Exit code of a child that ran out of memory."""
@@ -30,6 +31,7 @@ class Kind(StrEnum):
     SOUND = "sound"
     TAG = "tag"
     SOUNDING = "sounding"
+    NAMES = "names"
     CANCEL = "cancel"
     RESULT = "result"
     STOPPED = "stopped"
@@ -103,8 +105,8 @@ def mask_frame(number: int, request: MaskRequest) -> Frame:
         "kind": Kind.SHARE,
         "number": number,
         "hop_s": float(request.hop_s),
-        "event": asdict(request.event),
-        "others": [asdict(other) for other in request.others],
+        "event": _plain(request.event),
+        "others": [_plain(other) for other in request.others],
     }
     return Frame(header, (request.power, request.active, request.others_active, request.busy, request.repair))
 
@@ -122,29 +124,36 @@ def sound_frame(number: int, request: SoundRequest) -> Frame:
     header: dict[str, Any] = {
         "kind": Kind.SOUND,
         "number": number,
-        "event": asdict(request.event),
+        "event": _plain(request.event),
         "hop_s": float(request.hop_s),
         "box_start_s": float(request.box_start_s),
         "duration_s": float(request.duration_s),
         "seed": int(request.seed),
         "decoding": asdict(request.decoding),
     }
-    return Frame(header, (request.power,))
+    return Frame(header, (request.power,) if request.exemplar is None else (request.power, request.exemplar))
 
 
 def read_sound(frame: Frame, cancelled: Callable[[], bool]) -> SoundRequest:
     """The request in a frame of `sound_frame`, with the child's own way to hear of a cancel."""
     header = frame.header
+    power, *exemplar = frame.arrays
     return SoundRequest(
         event=Event(**header["event"]),
-        power=frame.arrays[0],
+        power=power,
         hop_s=header["hop_s"],
         box_start_s=header["box_start_s"],
         duration_s=header["duration_s"],
         seed=header["seed"],
         decoding=Decoding(**header["decoding"]),
         cancelled=cancelled,
+        exemplar=exemplar[0] if exemplar else None,
     )
+
+
+def _plain(event: Event) -> dict[str, Any]:
+    """An event as plain values; the samples of its exemplar are sent, and not where they are."""
+    return asdict(replace(event, exemplar=None))
 
 
 @dataclass(frozen=True)
@@ -233,3 +242,20 @@ def read_log_mel(frame: Frame) -> LogMel:
     if frames.dtype != np.float32 or frames.shape[1:] != (BANDS,) or len(frames) % FRAMES_PER_STEP:
         raise FrameError(f"log-mel of the shape {frames.shape} cannot be listened to")
     return frames
+
+
+def names_frame(number: int, pooled: NDArray[np.float32]) -> Frame:
+    """A request for the names of (n, 2 dimensions) boxes, see `FrameTagger.names`."""
+    return Frame({"kind": Kind.NAMES, "number": number}, (np.asarray(pooled, np.float32),))
+
+
+def read_pooled(frame: Frame) -> NDArray[np.float32]:
+    """The boxes in a frame of `names_frame`.
+
+    Raises:
+        FrameError: there are none in it.
+    """
+    (pooled,) = frame.arrays
+    if pooled.dtype != np.float32 or pooled.ndim != 2:
+        raise FrameError(f"boxes of the shape {pooled.shape} cannot be named")
+    return pooled

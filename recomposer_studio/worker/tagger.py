@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from recomposer_studio.tagging.front_end import FRAMES_PER_S, PATCH_FRAMES, LogMel, Patches
 from recomposer_studio.tagging.tagger import FRAMES_PER_STEP, Sounding, Tagger, Tags
 from recomposer_studio.worker.frames import Frame
-from recomposer_studio.worker.messages import TaggerFacts, read_tagger_greeting, sounding_frame, tag_frame
+from recomposer_studio.worker.messages import TaggerFacts, names_frame, read_tagger_greeting, sounding_frame, tag_frame
 from recomposer_studio.worker.remote import PATIENCE, Patience, Remote, never, python
 
 COMMAND = python("recomposer_studio.worker.listener")
@@ -107,9 +107,25 @@ class RemoteTagger(Remote[TaggerFacts]):
                 cancelled,
                 len(frames) / FRAMES_PER_S,
                 _TOO_LARGE,
-                _shaped((steps, len(self._known.event_classes)), (steps,), (steps,)),
+                _shaped((steps, len(self._known.event_classes)), (steps,), (steps,), (steps, self._known.dimensions)),
             )
         )
+
+    def names(self, pooled: NDArray[np.float32], cancelled: Callable[[], bool]) -> NDArray[np.float32]:
+        """What (n, 2 dimensions) boxes may be called.
+
+        Raises:
+            WorkerLost: the child died, hung or talked nonsense.
+            Cancelled: `cancelled()` returned true, or `cancel` was called.
+        """
+        (logits,) = self._ask(
+            partial(names_frame, pooled=pooled),
+            cancelled,
+            1.0,
+            _TOO_LARGE,
+            _shaped((len(pooled), len(self._known.event_classes))),
+        )
+        return logits
 
 
 class Ears:
@@ -150,6 +166,10 @@ class FrameEars(Ears):
     def sounding(self, frames: LogMel) -> Sounding:
         """See `RemoteTagger.sounding`."""
         return self._remote.sounding(frames, self._cancelled)
+
+    def names(self, pooled: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `RemoteTagger.names`."""
+        return self._remote.names(pooled, self._cancelled)
 
 
 def _shaped(*shapes: tuple[int, ...]) -> Callable[[tuple[NDArray[Any], ...]], bool]:

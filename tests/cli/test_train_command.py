@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from recomposer_studio.cli.main import main
-from recomposer_studio.training import codec, decoder, mask
+from recomposer_studio.training import codec, critic, decoder, mask, waveform
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The options of every training that would have run."""
     options: list[Any] = []
-    for module, name in ((mask, "train_mask"), (codec, "train_codec"), (decoder, "train_decoder")):
+    trainings = ((mask, "train_mask"), (codec, "train_codec"), (decoder, "train_decoder"), (critic, "train_critic"))
+    for module, name in trainings:
         monkeypatch.setattr(module, name, options.append)
     return options
 
@@ -48,6 +49,11 @@ def test_the_command_line_stands_above_overlays(asked: list[Any], tmp_path: Path
     assert (options.start, options.resume, options.config.delete_scale) == (Path("s"), True, 0.5)
 
 
+def test_a_critic_is_fitted_without_a_budget(asked: list[Any]) -> None:
+    assert _train("critic", "--seed", "3", "--cache", "c") == 0
+    assert asked == [critic.CriticTraining(Path("d"), Path("o"), seed=3, cache=Path("c"))]
+
+
 def test_an_editor_is_its_mask_head_then_its_decoder(asked: list[Any]) -> None:
     assert _train("editor", "--max-minutes", "10", "--drawers", "2", "--cache", "c") == 0
     first, second = asked
@@ -57,7 +63,9 @@ def test_an_editor_is_its_mask_head_then_its_decoder(asked: list[Any]) -> None:
     assert first.cache == second.cache == Path("c")
 
 
-@pytest.mark.parametrize("words", [("codec", "--drawers", "2"), ("decoder", "--precision", "float32")])
+@pytest.mark.parametrize(
+    "words", [("codec", "--drawers", "2"), ("decoder", "--precision", "float32"), ("critic", "--max-minutes", "5")]
+)
 def test_what_means_nothing_for_a_part_is_told(
     asked: list[Any], capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
@@ -71,3 +79,19 @@ def test_a_bad_overlay_is_one_sentence(asked: list[Any], capsys: pytest.CaptureF
     assert _train("mask", "--overlay", str(tmp_path / "a.json")) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert asked == []
+
+
+def test_a_codec_is_one_of_two_kinds(
+    asked: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(waveform, "train_waveform", asked.append)
+    overlay = tmp_path / "small.json"
+    overlay.write_text('{"config": {"levels": 4}}', encoding="utf-8")
+    for words in ((), ("--kind", "mel"), ("--kind", "waveform", "--precision", "bfloat16")):
+        assert _train("codec", *words, "--overlay", str(overlay)) == 0
+    first, second, third = asked
+    assert isinstance(first, codec.CodecTraining) and first == second
+    assert isinstance(third, waveform.WaveformTraining)
+    assert (third.config.levels, third.precision) == (4, "bfloat16")
+    assert _train("mask", "--kind", "mel") == 2
+    assert "means nothing" in capsys.readouterr().err

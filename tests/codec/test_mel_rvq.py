@@ -13,7 +13,7 @@ from recomposer_studio.codec.build import build_codec
 from recomposer_studio.codec.mel_rvq import FLOOR, MelRvqCodec, MelRvqConfig, from_vectors, log_bands, to_vectors
 from recomposer_studio.codec.vocoder import Vocoder
 from recomposer_studio.errors import InputError
-from recomposer_studio.training.codec import usage_entropy
+from recomposer_studio.training.codebooks import usage_entropy
 from tests.codec.tiny_codec import RATE_HZ, TINY, burst, tiny_codec, tiny_vectors
 
 _FRAME = RATE_HZ // 50
@@ -154,7 +154,7 @@ def test_configuration_and_weights_survive_storage() -> None:
     tokens = again.encode(burst(1))
     np.testing.assert_array_equal(tokens, codec.encode(burst(1)))
     assert again.decode(tokens).tobytes() == codec.decode(tokens).tobytes()
-    assert (again.rate_hz, again.frame_rate_hz, again.levels, again.codebook_size) == (RATE_HZ, 50, 4, 32)
+    assert (again.rate_hz, again.hop, again.levels, again.codebook_size) == (RATE_HZ, 640, 4, 32)
 
 
 @pytest.mark.parametrize(

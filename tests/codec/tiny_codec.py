@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from recomposer_studio.codec.mel_rvq import MelRvqCodec, MelRvqConfig, log_bands, to_vectors
 from recomposer_studio.codec.vocoder import Vocoder, VocoderConfig
-from recomposer_studio.training.codec import fit_codebooks
+from recomposer_studio.training.codebooks import fit_codebooks
 
 RATE_HZ = 32_000
 TINY = MelRvqConfig(levels=4, codebook_size=32, vocoder=VocoderConfig(width=16, blocks=1, expansion=1, kernel=3))

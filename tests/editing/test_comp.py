@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from recomposer_studio.audio.source import Source
-from recomposer_studio.editing.comp import group_roll, refusal, render_again, renderings, taken_over
+from recomposer_studio.editing.comp import assembled, group_roll, refusal, renderings, taken_over
 from recomposer_studio.editing.engine import Engine
 from recomposer_studio.errors import InputError
-from recomposer_studio.project.origin import is_comp, main_origin, origins
+from recomposer_studio.project.origin import Origin, is_comp, main_origin, origins
 from recomposer_studio.project.recipe import Recipe, Renderer
 from recomposer_studio.project.recipe_text import read_recipe, recipe_text
 from recomposer_studio.project.state import TakeEntry
@@ -55,6 +55,13 @@ def render(source, seed: int, generator=MODELS["known 00"], renderer=Renderer.AU
     return Engine(generator).render(source, events, Recipe(seed=seed, renderer=renderer))
 
 
+def render_again(source, events: EventRoll, main: Origin, made_with: dict[str, Origin]) -> Take:
+    """A take from what its recipe says, part by part."""
+    parts = renderings(source, events, made_with)
+    done = (Engine(generator_for(part.origin.model)).render(source, part.roll, part.recipe) for part in parts)
+    return assembled(source, events, main, zip(parts, done, strict=True))
+
+
 def same(one: Take, other: Take) -> None:
     assert [layer.event for layer in one.layers] == [layer.event for layer in other.layers]
     for mine, theirs in zip(one.layers, other.layers, strict=True):
@@ -91,7 +98,7 @@ def test_a_comp_of_seeds_models_and_repair_is_rendered_again_from_its_text(sourc
     assert len(renderings(source, comp.roll, origins(comp))) == 4
     written = read_recipe(recipe_text(TakeEntry(1, "comp", comp)))
     assert written.layers == origins(comp)
-    again = render_again(source, written.roll, main_origin(comp), written.layers, generator_for)
+    again = render_again(source, written.roll, main_origin(comp), written.layers)
     same(again, comp)
 
 
@@ -103,7 +110,7 @@ def test_what_repair_made_without_a_model_is_made_again_beside_one(source):
     events = without_inserts()
     comp = taken_over(render(source, 1, events=events), render(source, 0, None, events=events), "a")
     assert comp.layer("a").model == "repair"
-    same(render_again(source, comp.roll, main_origin(comp), origins(comp), generator_for), comp)
+    same(render_again(source, comp.roll, main_origin(comp), origins(comp)), comp)
 
 
 def test_one_event_with_another_seed_leaves_the_rest(source):
@@ -133,7 +140,7 @@ def test_a_box_that_was_moved_alone_may_come_over(source):
     moved = render(source, 5, events=roll(*(replace(e, start_s=1.5) if e.id == "i" else e for e in ROLL.events)))
     comp = taken_over(render(source, 0), moved, "i")
     assert comp.roll.event("i").start_s == 1.5
-    same(render_again(source, comp.roll, main_origin(comp), origins(comp), generator_for), comp)
+    same(render_again(source, comp.roll, main_origin(comp), origins(comp)), comp)
 
 
 def test_a_preview_beside_an_inserted_sound_is_rendered_again(source):
@@ -143,4 +150,4 @@ def test_a_preview_beside_an_inserted_sound_is_rendered_again(source):
     preview = render(source, 3, None, Renderer.REPAIR, EventRoll(events.events[:1]))
     (bell,) = preview.layers
     stopped = replace(full, layers=(replace(bell, recipe=preview.recipe, model=preview.model), full.layers[1]))
-    same(render_again(source, stopped.roll, main_origin(stopped), origins(stopped), generator_for), stopped)
+    same(render_again(source, stopped.roll, main_origin(stopped), origins(stopped)), stopped)

@@ -189,6 +189,41 @@ def test_frequency_limits_confine_an_edit(recording: Path) -> None:
     assert spectrum[inside].sum() > 0.999 * spectrum.sum()
 
 
+def test_frequency_limits_confine_an_inserted_sound(recording: Path) -> None:
+    plain = event("i", "insert", 1.0, 1.6)
+    with Source.open(recording) as source:
+        whole = Engine(KnownGenerator()).render(source, roll(plain), Recipe()).layer("i")
+        limited = replace(plain, low_hz=2_000.0, high_hz=4_000.0)
+        layer = Engine(KnownGenerator()).render(source, roll(limited), Recipe()).layer("i")
+    spectrum, f = np.abs(np.fft.rfft(layer.placed[0])) ** 2, np.fft.rfftfreq(layer.placed.shape[1], 1 / RATE)
+    assert spectrum[(f > 1_900) & (f < 4_100)].sum() > 0.999 * spectrum.sum()
+    # It is as loud as asked for, and starts and ends with its box.
+    assert level_db(layer.placed) == pytest.approx(level_db(whole.placed), abs=0.01)
+    assert (layer.start, layer.stop, layer.note) == (whole.start, whole.stop, "")
+    assert np.abs(layer.placed[:, [0, -1]]).max() < 1e-4
+
+
+def test_a_sound_that_has_little_in_its_box_is_not_blown_up(recording: Path) -> None:
+    # The sound ends at 16 kHz.
+    edits = roll(event("i", "insert", 1.0, 1.6, low_hz=20_000.0), event("whole", "insert", 3.0, 3.6))
+    with Source.open(recording) as source:
+        take = Engine(KnownGenerator()).render(source, edits, Recipe())
+    assert "quieter than asked for" in take.layer("i").note
+    assert level_db(take.layer("i").placed) < level_db(take.layer("whole").placed) - 6
+
+
+@pytest.mark.parametrize("action", ["insert", "delete", "enhance"])
+def test_a_box_above_the_recording_s_frequencies_says_so(recording: Path, action: str) -> None:
+    edits = roll(event("x", action, 1.28, 1.52, "Bell", low_hz=24_000.0))
+    with Source.open(recording) as source:
+        take = Engine(KnownGenerator()).render(source, edits, Recipe())
+        same = take.read(0, source.frames) == source.read(0, source.frames)
+    assert same.all()
+    assert take.layer("x").note == (
+        "the box of Bell lies above 24 kHz, the highest frequency of this recording; nothing was changed"
+    )
+
+
 def test_shares_of_overlapping_events_never_exceed_the_base(recording: Path) -> None:
     greedy = KnownGenerator(claimed=0.9)
     edits = roll(*(event(f"d{i}", "delete", 1.2 + 0.05 * i, 1.7) for i in range(3)), event("k", "keep", 1.0, 2.0))

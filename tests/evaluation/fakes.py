@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from recomposer_studio.editing.generator import MaskRequest, SoundRequest
@@ -63,10 +64,11 @@ class PassingCodec:
     """A codec at 16 kHz that loses nothing but what its rate cannot hold."""
 
     rate_hz = 16_000
-    frame_rate_hz = 50
+    hop = 320
     levels = 1
     codebook_size = 1
     silence = np.zeros(1, np.int64)
+    codebooks = torch.zeros(1, 1, 1)
 
     def encode(self, wave: NDArray[np.floating]) -> NDArray[np.int64]:
         padded = np.pad(wave, (0, -len(wave) % 320))

@@ -37,7 +37,8 @@ def cell(value: Any) -> Cell:
 
 
 def test_every_printed_row_is_a_measured_one(figures: dict[str, Any], text: str) -> None:
-    assert set(figures["studies"]) == {study.name for study in STUDIES}
+    # The page is of classical editors: none generates, so nobody asks them for whole clips or looks for copies.
+    assert set(figures["studies"]) == {study.name for study in STUDIES} - {"modes", "memorisation"}
     assert_printed(figures, text)
 
 

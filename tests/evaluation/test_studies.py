@@ -1,5 +1,6 @@
 """Every study asks what it says, and its tables are computed from the answers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,15 +8,26 @@ import pytest
 
 from recomposer_studio.evaluation.anchors import InputEditor, OracleEditor
 from recomposer_studio.evaluation.cases import Case, Sampler
-from recomposer_studio.evaluation.editors import Editor, EngineEditor, IdentityEditor
+from recomposer_studio.evaluation.editors import (
+    Editor,
+    EngineEditor,
+    IdentityEditor,
+    Samples,
+    WholeClipEditor,
+    model_editor,
+    whole_clip_editor,
+)
 from recomposer_studio.evaluation.results import Results
 from recomposer_studio.evaluation.runner import Bench, run_cases
 from recomposer_studio.evaluation.studies import STUDIES, Study
 from recomposer_studio.evaluation.tables import Figures, Table
-from recomposer_studio.roll.event import Action
+from recomposer_studio.model.checkpoint import load_checkpoint, write_part
+from recomposer_studio.model.decoder import DecoderConfig, TokenDecoder
+from recomposer_studio.roll.event import Action, Event, EventRoll
 from recomposer_studio.training.cache import AudioCache
 from recomposer_studio.training.scenes import render_scene
 from tests.evaluation.fakes import ListeningModel, SpectrumScorer
+from tests.model.tiny import write_tiny
 
 SECONDS = 3.0
 BY_NAME = {study.name: study for study in STUDIES}
@@ -165,3 +177,41 @@ def test_questions_that_only_the_input_answers_are_left_out_of_tables(tiny_cache
         ("no time", "input"),
         ("no time", "repair"),
     ]
+
+
+def test_both_modes_are_asked_and_only_the_whole_clip_changes_the_rest(tiny_cache: AudioCache, tmp_path: Path) -> None:
+    def louder(samples: Samples, rate_hz: int, roll: EventRoll, seed: int) -> Samples:
+        assert (rate_hz, len(roll.events)) == (32000, 1)
+        return 2.0 * samples
+
+    study = BY_NAME["modes"]
+    model = EngineEditor("listener", ListeningModel(), frozenset({Action.DELETE, Action.ENHANCE, Action.INSERT}))
+    whole = WholeClipEditor("listener, whole clip", "2", louder)
+    everybody: tuple[Editor, ...] = (InputEditor(), IdentityEditor(), EngineEditor(), OracleEditor(), model, whole)
+    editors = tuple(filter(study.asks, everybody))
+    assert [editor.name for editor in editors] == ["input", "listener", "listener, whole clip"]
+    assert not any(other.asks(whole) for other in STUDIES if other is not study)
+    cases, results = drawn(tiny_cache, "modes"), Results(tmp_path / "results.jsonl")
+    run_cases(Bench(tiny_cache, editors, None), [(case, editor) for case in cases for editor in editors], results)
+    (table,) = study.tables(cases, Figures(results, editors, editors[0], None))
+    beside = {(row[0], row[1], row[2]): row[table.columns.index("MSD nontarget")] for row in table.rows}
+    assert len(beside) == 18
+    for (_, _, name), distance in beside.items():
+        assert isinstance(distance, float)
+        assert (distance > 0) == (name == "listener, whole clip")
+
+
+def test_the_other_mode_of_a_model_is_there_where_it_was_trained(tmp_path: Path) -> None:
+    assert whole_clip_editor(EngineEditor()) is None
+    written = load_checkpoint(write_tiny(tmp_path / "tiny"))
+    for mixture in (False, True):
+        config = replace(DecoderConfig.from_json(written.configs["decoder"]), exemplar=False, mixture=mixture)
+        decoder = TokenDecoder(config, written.tensors["codec"]["codebooks"].float())
+        write_part(written.folder, "decoder", config.as_json(), decoder.state_dict())
+        whole = whole_clip_editor(model_editor(str(written.folder)))
+        assert (whole is not None) == mixture
+    assert whole is not None
+    assert whole.name == "tiny, whole clip"
+    roll = EventRoll((Event("1", Action.DELETE, "bark", 0.1, 0.2, "1"),))
+    samples = 0.1 * np.random.default_rng(0).standard_normal(16_000)
+    assert np.shape(whole.generate(samples, 32_000, roll, 1)) == (16_000,)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from recomposer_studio.audio.bands import BANDS
 from recomposer_studio.codec.inference import one_thread
@@ -17,6 +18,7 @@ from recomposer_studio.model.decoder import (
     CONTEXT_FRAMES,
     SCENE_FEATURES,
     DecoderConfig,
+    Given,
     Output,
     Prompt,
     Stepper,
@@ -37,11 +39,12 @@ _CONFIG = DecoderConfig(
     temporal=TransformerConfig(width=16, layers=2, heads=2, expansion=2, window=6),
     depth=TransformerConfig(width=8, layers=2, heads=2, expansion=2, window=None, rotary=False),
 )
+_EXTENDED = replace(_CONFIG, exemplar=True, mixture=True)
 
 
-def _decoder(scale: float = 0.2) -> TokenDecoder:
+def _decoder(scale: float = 0.2, config: DecoderConfig = _CONFIG) -> TokenDecoder:
     torch.manual_seed(0)
-    decoder = TokenDecoder(_CONFIG, torch.randn(3, 11, 8)).eval()
+    decoder = TokenDecoder(config, torch.randn(3, 11, 8)).eval()
     with torch.no_grad():
         for weight in decoder.parameters():
             weight.add_(scale * torch.randn_like(weight))
@@ -54,24 +57,90 @@ def _prompt(frames: int, seed: int = 0) -> Prompt:
     return Prompt(scene, rng.normal(size=128).astype(np.float32), frames)
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.integers(1, 20), st.sampled_from([1.0, 1.5, 4.0]))
-def test_cached_decoding_has_the_same_logits(frames: int, guidance: float) -> None:
-    decoder, prompt = _decoder(), _prompt(frames)
+def _exemplar(frames: int, seed: int = 0) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(0, 11, (3, frames))
+
+
+def _as_mixture(prompt: Prompt) -> Prompt:
+    rng = np.random.default_rng(9)
+    active = np.repeat(rng.random((2, 1)) < 2.0, prompt.scene.shape[1], axis=1).astype(np.float32)
+    active[0, CONTEXT_FRAMES + 2 :] = 0.0
+    return replace(
+        prompt,
+        event=np.zeros(128, np.float32),
+        output=Output.MIXTURE,
+        others=rng.normal(size=(2, 128)).astype(np.float32),
+        others_active=active,
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 20), st.sampled_from([1.0, 1.5, 4.0]), st.integers(0, 9), st.booleans())
+def test_cached_decoding_has_the_same_logits(frames: int, guidance: float, exemplar: int, mixture: bool) -> None:
+    decoder, prompt = _decoder(config=_EXTENDED), _prompt(frames)
+    if mixture:
+        prompt = _as_mixture(prompt)
+    elif exemplar:
+        prompt = replace(prompt, exemplar=_exemplar(exemplar))
     tokens = torch.from_numpy(np.random.default_rng(frames).integers(0, 11, (frames, 3)))
     logits = torch.zeros(frames, 3, 11)
     with one_thread():
         asked = decoder(prompt, tokens)
-        without = decoder(replace(prompt, event=np.zeros(128, np.float32)), tokens)
+        roll = {"event": np.zeros(128, np.float32), "others": prompt.others[:0], "others_active": None}
+        without = decoder(replace(prompt, exemplar=None, **roll), tokens)
         stepper = Stepper(decoder, prompt, guidance)
         for frame in range(frames):
 
-            def choose(level: int, row: torch.Tensor, frame: int = frame) -> int:
-                logits[frame, level] = row
-                return int(tokens[frame, level])
+            def choose(level: int, rows: torch.Tensor, frame: int = frame) -> list[int]:
+                logits[frame, level] = rows[0]
+                return [int(tokens[frame, level])]
 
-            assert stepper.frame(choose, 3) == tokens[frame].tolist()
+            assert stepper.frame(choose, 3).tolist() == [tokens[frame].tolist()]
     torch.testing.assert_close(logits, without + guidance * (asked - without), atol=3e-4, rtol=1e-3)
+
+
+def test_without_an_exemplar_the_parts_for_exemplars_and_mixtures_change_nothing() -> None:
+    first, extended = _decoder(), _decoder(config=_EXTENDED)
+    extended.load_state_dict({**extended.state_dict(), **first.state_dict()})
+    tokens = torch.from_numpy(_exemplar(8).T.copy())
+    with one_thread():
+        assert torch.equal(first(_prompt(8), tokens), extended(_prompt(8), tokens))
+    np.testing.assert_array_equal(
+        generate_tokens(first, _prompt(8), Decoding(), 1), generate_tokens(extended, _prompt(8), Decoding(), 1)
+    )
+
+
+def test_an_exemplar_is_seen_from_beyond_the_window() -> None:
+    decoder, prompt = _decoder(config=_EXTENDED), _prompt(20)
+    with torch.no_grad():  # what tells mean and spread would show in every frame
+        decoder.timbre[-1].weight.zero_()
+        decoder.timbre[-1].bias.zero_()
+    one, other = _exemplar(4), _exemplar(4)
+    other[:, 0] = (other[:, 0] + 1) % 11
+    tokens = torch.from_numpy(_exemplar(20, 3).T.copy())
+    with one_thread():
+        changed = decoder(replace(prompt, exemplar=one), tokens) - decoder(replace(prompt, exemplar=other), tokens)
+    assert _CONFIG.temporal.window == 6
+    assert (changed.abs().amax((1, 2)) > 1e-6).all()
+
+
+def test_filling_before_a_short_exemplar_does_not_count() -> None:
+    decoder, prompt = _decoder(config=_EXTENDED), replace(_prompt(7), exemplar=_exemplar(3))
+    alone = Given.of(prompt, 3)
+    filled = replace(
+        alone,
+        exemplar=torch.nn.functional.pad(alone.exemplar, (0, 0, 4, 0), value=5),
+        present=torch.nn.functional.pad(alone.present, (4, 0), value=False),
+    )
+    said = decoder.say(torch.zeros(1, 7, 3, dtype=torch.int64), torch.zeros(1, 7, 8))
+    with one_thread():
+        short, long = (decoder.states(g, decoder.context(g, 7), clock(7)[None], said) for g in (alone, filled))
+        nobody = replace(filled, present=torch.zeros_like(filled.present))
+        without = replace(alone, exemplar=alone.exemplar[:, :0], present=alone.present[:, :0])
+        absent, none = (decoder.states(g, decoder.context(g, 7), clock(7)[None], said) for g in (nobody, without))
+    torch.testing.assert_close(short, long, atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(absent, none, atol=2e-5, rtol=1e-4)
+    assert not torch.allclose(short, none, atol=1e-3)
 
 
 @settings(max_examples=15, deadline=None)
@@ -158,10 +227,9 @@ def test_the_clock_tells_begin_end_and_length() -> None:
 
 def test_both_outputs_have_their_embedding() -> None:
     decoder, prompt = _decoder(), _prompt(4)
-    scene, event = torch.from_numpy(prompt.scene)[None], torch.from_numpy(prompt.event)[None]
     with one_thread():
-        event_context = decoder.context(scene, event, 4)
-        mixture_context = decoder.context(scene, event, 4, Output.MIXTURE)
+        event_context = decoder.context(Given.of(prompt, 3), 4)
+        mixture_context = decoder.context(Given.of(replace(prompt, output=Output.MIXTURE), 3), 4)
     expected = (decoder.output.weight[1] - decoder.output.weight[0]).expand(1, 4, -1)
     torch.testing.assert_close(mixture_context - event_context, expected, atol=1e-5, rtol=1e-4)
 

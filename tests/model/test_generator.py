@@ -19,8 +19,8 @@ from recomposer_studio.model.checkpoint import write_part
 from recomposer_studio.model.generator import TorchGenerator, load_generator
 from recomposer_studio.model.mask import clipped
 from recomposer_studio.project.recipe import Decoding
-from recomposer_studio.roll.event import Action, Event
-from tests.model.tiny import TINY_MASK, random_mask, write_tiny
+from recomposer_studio.roll.event import Action, Event, EventRoll
+from tests.model.tiny import FIRST_DECODER, TINY_MASK, random_mask, write_tiny
 
 _FRAMES = 200
 
@@ -177,3 +177,49 @@ def test_a_device_that_is_not_there_is_named(folder: Path) -> None:
         with pytest.raises(InputError, match="no CUDA device"):
             load_generator(folder, "cuda")
         assert load_generator(folder, "auto").device == "cpu"
+
+
+def _noise(seconds: float, rate_hz: int, seed: int = 0) -> NDArray[np.float32]:
+    return 0.1 * np.random.default_rng(seed).standard_normal(round(seconds * rate_hz)).astype(np.float32)
+
+
+def test_an_exemplar_is_heard_and_its_loudness_is_not(generator: TorchGenerator) -> None:
+    assert generator.takes_exemplars
+    plain = generator.sound(_sound())
+    clicks = np.zeros(9600, np.float32)
+    clicks[::700] = 0.5
+    one, other = (generator.sound(_sound(exemplar=wave)) for wave in (_noise(0.3, 32000), clicks))
+    assert plain.shape == one.shape
+    assert not np.array_equal(plain, one) and not np.array_equal(one, other)
+    np.testing.assert_array_equal(one, generator.sound(_sound(exemplar=0.25 * _noise(0.3, 32000))))
+    np.testing.assert_array_equal(plain, generator.sound(_sound()))
+
+
+def test_a_checkpoint_of_the_first_kind_takes_no_exemplar_and_makes_no_clips(tmp_path: Path) -> None:
+    first = load_generator(write_tiny(tmp_path / "first", decoder=FIRST_DECODER), "cpu")
+    assert first.sound(_sound()).any()
+    assert not first.takes_exemplars and not first.makes_mixtures
+    with pytest.raises(InputError, match="event one: the model 'tiny' takes no exemplars"):
+        first.sound(_sound(exemplar=_noise(0.3, 32000)))
+    with pytest.raises(InputError, match="cannot generate whole clips"):
+        first.whole_clip(_noise(1.0, 32000), 32000, EventRoll(()), 0)
+
+
+@pytest.mark.parametrize("rate_hz", [16000, 32000, 44100])
+def test_a_whole_clip_is_as_long_and_about_as_loud_as_before(generator: TorchGenerator, rate_hz: int) -> None:
+    clip, roll = _noise(1.337, rate_hz), EventRoll((_event(action=Action.INSERT),))
+    made = generator.whole_clip(clip, rate_hz, roll, 1)
+    assert made.shape == clip.shape and made.dtype == np.float32
+    np.testing.assert_array_equal(made, generator.whole_clip(clip, rate_hz, roll, 1))
+    # Loudness is taken off before and put back afterwards; powers add up to rounding.
+    quiet = generator.whole_clip(0.1 * clip, rate_hz, roll, 1)
+    assert np.std(quiet) == pytest.approx(0.1 * np.std(made), rel=0.05)
+    assert not np.array_equal(made, generator.whole_clip(clip, rate_hz, roll, 2))
+    assert not np.array_equal(made, generator.whole_clip(clip, rate_hz, EventRoll(()), 1))
+
+
+def test_long_clips_are_made_of_windows(generator: TorchGenerator) -> None:
+    clip = _noise(3.5, 32000)
+    made = generator.whole_clip(clip, 32000, EventRoll(()), 1)
+    assert made.shape == clip.shape
+    assert np.std(made[56000:]) > 0.0

@@ -1,6 +1,6 @@
 """A checkpoint of random weights, small enough for milliseconds: what the model path does is tested apart from how well it does it."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -19,13 +19,17 @@ _TINY_CODEC = MelRvqConfig(
     levels=2, codebook_size=8, passes=1, vocoder=VocoderConfig(width=16, blocks=1, expansion=1, kernel=3)
 )
 _TINY_STACK = TransformerConfig(width=16, layers=1, heads=2, expansion=1)
-_TINY_DECODER = DecoderConfig(
+TINY_DECODER = DecoderConfig(
     levels=2,
     codebook_size=8,
     encoder=EncoderConfig(features=SCENE_FEATURES, width=16, kernel=3, dilations=(1,)),
     temporal=_TINY_STACK,
     depth=TransformerConfig(width=16, layers=1, heads=2, expansion=1, window=None, rotary=False),
+    exemplar=True,
+    mixture=True,
 )
+FIRST_DECODER = replace(TINY_DECODER, exemplar=False, mixture=False)
+"""As in the first checkpoints."""
 
 
 def random_mask(seed: int = 0, config: MaskConfig = TINY_MASK) -> MaskNet:
@@ -38,13 +42,19 @@ def random_mask(seed: int = 0, config: MaskConfig = TINY_MASK) -> MaskNet:
     return net.eval()
 
 
-def write_tiny(folder: Path, parts: tuple[str, ...] = ("mask", "codec", "decoder"), seed: int = 0) -> Path:
+def write_tiny(
+    folder: Path,
+    parts: tuple[str, ...] = ("mask", "codec", "decoder"),
+    seed: int = 0,
+    decoder: DecoderConfig = TINY_DECODER,
+) -> Path:
     """Writes a tiny checkpoint.
 
     Args:
         folder: the checkpoint's folder.
         parts: the parts it holds; `decoder` needs `codec`.
         seed: of the weights.
+        decoder: the decoder's shapes.
 
     Returns:
         The folder.
@@ -59,6 +69,10 @@ def write_tiny(folder: Path, parts: tuple[str, ...] = ("mask", "codec", "decoder
         )
         write_part(folder, "codec", _TINY_CODEC.as_json(), codec.tensors())
     if "decoder" in parts:
-        write_part(folder, "decoder", _TINY_DECODER.as_json(), TokenDecoder(_TINY_DECODER, codebooks).state_dict())
+        net = TokenDecoder(decoder, codebooks)
+        if decoder.exemplar:
+            # What begins at zero would be silent in tests.
+            torch.nn.init.normal_(net.timbre[-1].weight)
+        write_part(folder, "decoder", decoder.as_json(), net.state_dict())
     write_facts(folder, name="tiny", classes=["Bark", "Door"], better_than_repair=[Action.DELETE, Action.ENHANCE])
     return folder

@@ -14,7 +14,7 @@ from recomposer_studio.project.take import Layer, Take
 from tests.editing.scenes import event, noise, roll, write
 
 ROLL = roll(event("a", "insert", 0.1, 0.2, gain_db=-3.0), event("b", "insert", 0.4, 0.6))
-RECIPE = Recipe(3, Renderer.MODEL, Decoding(0.7, 5, 0.9, 2.0, 4), 0.02)
+RECIPE = Recipe(3, Renderer.MODEL, Decoding(0.7, 5, 0.9, 2.0, 4, 3), 0.02)
 
 
 @pytest.fixture(scope="module")

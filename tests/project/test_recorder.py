@@ -192,7 +192,7 @@ def test_work_that_was_left_is_offered_and_work_in_use_is_not(home, recorder, so
 def test_work_that_the_project_file_has_too_is_not_offered(home, recorder, source, tmp_path):
     project, target = project_of(source), tmp_path / "a.recomposer"
     recorder.record(project)
-    revision = copy_project(recorder.flush(sweep=True), target)
+    revision = copy_project(recorder.flush(sweep=True), target).revision
     recorder.note_copy(target, revision)
     recorder.flush()
     recorder.close(keep=True)
@@ -204,7 +204,7 @@ def test_work_that_the_project_file_has_too_is_not_offered(home, recorder, sourc
 def test_work_that_the_project_file_lacks_is_offered(home, recorder, source, tmp_path, after):
     project, target = project_of(source), tmp_path / "a.recomposer"
     recorder.record(project)
-    recorder.note_copy(target, copy_project(recorder.flush(), target))
+    recorder.note_copy(target, copy_project(recorder.flush(), target).revision)
     if after == "changed":
         recorder.record(replace(project, history=replace(project.history, index=0)))
     else:

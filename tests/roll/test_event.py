@@ -13,7 +13,7 @@ EVENT = Event("dog-1", Action.ENHANCE, "Dog", 1.0, 2.5, "dogs")
 def test_the_fields_and_their_order() -> None:
     assert [field.name for field in fields(Event)] == [
         "id", "action", "label", "start_s", "end_s", "row", "level_db", "by_db", "gain_db", "amount", "pan", "low_hz",
-        "high_hz", "confidence", "muted",
+        "high_hz", "confidence", "muted", "exemplar",
     ]  # fmt: skip
     assert (EVENT.level_db, EVENT.by_db, EVENT.gain_db, EVENT.amount, EVENT.pan) == (10.0, None, 0.0, 1.0, 0.0)
     assert (EVENT.low_hz, EVENT.high_hz, EVENT.confidence, EVENT.muted) == (None, None, None, False)

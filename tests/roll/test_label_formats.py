@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recomposer_studio.errors import InputError
-from recomposer_studio.roll.event import Action, Event, EventRoll
+from recomposer_studio.roll.event import Action, Event, EventRoll, Exemplar
 from recomposer_studio.roll.formats.files import (
     SUFFIXES,
     LabelFormat,
@@ -19,7 +19,7 @@ from recomposer_studio.roll.formats.files import (
     parse_labels,
     read_labels,
 )
-from recomposer_studio.roll.formats.tables import guarded, plain
+from recomposer_studio.roll.formats.tables import format_table, guarded, plain
 from recomposer_studio.roll.formats.values import About, from_words
 
 ABOUT = About("street.wav", 60.0, 48_000.0)
@@ -134,6 +134,21 @@ def test_dcase_tables_with_and_without_names() -> None:
     assert [e.label for e in read(excel).events] == ['Dog, "big"', '5" gun']
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_tables_keep_exemplars(name: str) -> None:
+    given = Exemplar(0.25, 0.75, 'sounds/"bark".wav', "0f" * 32)
+    roll = EventRoll(
+        (
+            Event("a", Action.INSERT, "Bark", 1.0, 2.0, "a", exemplar=given),
+            Event("b", Action.INSERT, "Bark", 3.0, 4.0, "b", exemplar=Exemplar(0.0, 1.0)),
+            Event("c", Action.KEEP, "Bark", 5.0, 6.0, "c"),
+        )
+    )
+    text = format_table(roll, ABOUT, "," if name == "a.csv" else "\t")
+    assert read(text, name) == roll
+    assert "exemplar" not in format_table(EventRoll(roll.events[2:]), ABOUT, ",")
+
+
 def test_a_table_of_other_recordings_is_not_taken_for_this_one() -> None:
     text = "filename,onset,offset,event_label\na.wav,0,1,x\nb.wav,0,1,y\n"
     with pytest.raises(InputError, match=r"lists 2 recordings .* none is street\.wav"):
@@ -200,6 +215,7 @@ def test_overlapping_events_of_a_row_get_a_tier_each() -> None:
         (b"0\t1\tx\n\\\t1\n", "a.txt", "line 2: the line with frequencies"),
         (b"0\t1\tx\n\\\t9\t3\n", "a.txt", "high_hz"),
         (b"onset,offset,label,muted\n0,1,x,perhaps\n", "a.csv", "muted must be true or false"),
+        (b"onset,offset,label,action,exemplar\n0,1,x,insert,here\n", "a.csv", "line 2: exemplar must be an object"),
         (b"onset,offset,label,action\n0,1,x,erase\n", "a.csv", "line 2: action must be one of"),
         (b'onset,offset,label\n0,1,"a\nb"\n', "a.csv", "line break"),
         (b"onset,offset,label,id\n0,1,x,q\n0,2,x,q\n", "a.csv", "line 3: id is the same"),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recomposer_studio.errors import InputError
-from recomposer_studio.roll.event import Action, Event, EventRoll
+from recomposer_studio.roll.event import Action, Event, EventRoll, Exemplar
 from recomposer_studio.roll.file import check_fits, format_roll, parse_roll, read_roll
 
 DOG = {"action": "delete", "label": "Dog", "start_s": 1, "end_s": 2.5}
@@ -101,7 +101,7 @@ def test_a_bad_event_is_named_with_its_field(event: object, place: str, field: s
         ("null", "one JSON object"),
         ('{"format_version": 1}', "events is missing"),
         ('{"events": []}', "format_version is missing"),
-        ('{"format_version": 2, "events": []}', "update"),
+        ('{"format_version": 3, "events": []}', "update"),
         ('{"format_version": ' + "9" * 5000 + ', "events": []}', "format_version"),
         ('{"format_version": true, "events": []}', "format_version"),
         ('{"format_version": 1.0, "events": []}', "format_version"),
@@ -265,3 +265,55 @@ def _accepted_or_refused(data: bytes) -> None:
 def test_parsed_events_differ_from_changed_ones() -> None:
     roll = parse(DOG | {"id": "a"})
     assert parse_roll(format_roll(roll.with_event(replace(roll.events[0], gain_db=1e-9))), "r") != roll
+
+
+BARK = {"action": "insert", "label": "Bark", "start_s": 1, "end_s": 2, "exemplar": {"start_s": 0.25, "end_s": 0.75}}
+
+
+def test_an_exemplar_is_read_and_written() -> None:
+    (event,) = parse(BARK, format_version=2).events
+    assert event.exemplar == Exemplar(0.25, 0.75)
+    full = {"start_s": 3, "end_s": 4.5, "file": "sounds/bark.flac", "sha256": "0f" * 32}
+    (other,) = parse(BARK | {"exemplar": full}, format_version=2).events
+    assert other.exemplar == Exemplar(3.0, 4.5, "sounds/bark.flac", "0f" * 32)
+    for roll in (EventRoll((event,)), EventRoll((other,))):
+        text = format_roll(roll)
+        assert '"format_version": 2,' in text
+        assert parse_roll(text, "r.json") == roll
+        assert format_roll(parse_roll(text, "r.json")) == text
+    assert '"exemplar": {"start_s": 0.25, "end_s": 0.75}' in format_roll(EventRoll((event,)))
+
+
+def test_a_roll_without_exemplars_is_written_as_ever() -> None:
+    roll = EventRoll((Event("a", Action.INSERT, "Bark", 1.0, 2.0, "a"),))
+    assert format_roll(roll) == (
+        '{\n  "format_version": 1,\n  "events": [\n    {"id": "a", "action": "insert", "label": "Bark", '
+        '"start_s": 1.0, "end_s": 2.0, "row": "a"}\n  ]\n}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("exemplar", "words"),
+    [
+        ({"start_s": 1}, "end_s is missing"),
+        ({"start_s": 1, "end_s": 1}, "exemplar end_s (1) must be later"),
+        ({"start_s": -1, "end_s": 1}, "exemplar start_s must be at least 0"),
+        ({"start_s": 0, "end_s": float("inf")}, "end_s must be a finite number"),
+        ({"start_s": 0, "end_s": 1, "file": 3}, "exemplar file must be the path"),
+        ({"start_s": 0, "end_s": 1, "file": "a\x00b"}, "exemplar file must be the path"),
+        ({"start_s": 0, "end_s": 1, "sha256": "zz"}, "sha256 must be 64 hexadecimal digits"),
+        ({"start_s": 0, "end_s": 1, "gain": 1}, "unknown key 'gain'"),
+        (3, "exemplar must be an object, not 3"),
+        ([0, 1], "exemplar must be an object, not a list"),
+    ],
+)
+def test_a_bad_exemplar_is_refused_in_one_sentence(exemplar: object, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(BARK | {"exemplar": exemplar}, format_version=2)
+    assert words in str(caught.value) and "event 1" in str(caught.value)
+
+
+def test_an_exemplar_belongs_to_insert() -> None:
+    for action in ("delete", "enhance", "keep"):
+        with pytest.raises(InputError, match="exemplar belongs to insert alone"):
+            parse(BARK | {"action": action})

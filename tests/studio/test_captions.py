@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QRectF
 
-from recomposer_studio.studio.views.captions import place
+from recomposer_studio.studio.views.captions import place, place_in_lane
 from tests.editing.scenes import event, roll
 
 BOUNDS = QRectF(104, 0, 800, 300)
@@ -65,3 +65,35 @@ def test_a_box_that_begins_inside_another_keeps_its_caption(rolled, where):
     events = picture.events_in_view()
     tags = place(picture.boxes(events), [60.0, 60.0], HEIGHT, QRectF(picture.plot))
     assert len(tags) == 2 and not tags[0].spot.intersects(tags[1].spot)
+
+
+@given(
+    st.lists(st.tuples(st.floats(1, 90), st.floats(3, 80), st.floats(20, 120)), min_size=2, max_size=12),
+)
+def test_captions_in_a_lane_never_touch_each_other_or_another_box(gaps):
+    left, boxes = 104.0, []
+    for gap, length, _ in gaps:
+        boxes.append(QRectF(left + gap, 3, length, 22))
+        left = boxes[-1].right()
+    free, spots = 104.0, []
+    for number, box in enumerate(boxes):
+        following = boxes[number + 1].left() if number + 1 < len(boxes) else 2_000.0
+        spot = place_in_lane(box, gaps[number][2], (free, following), (104.0, 2_000.0)).spot
+        free = max(free, box.right(), spot.right())
+        spots.append(spot)
+    words = [spot for spot in spots if spot.width() > 0]
+    for number, spot in enumerate(words):
+        assert not any(spot.intersects(other) for other in words[:number])
+    for number, spot in enumerate(spots):
+        assert spot.width() <= 0 or not any(spot.intersects(box) for n, box in enumerate(boxes) if n != number)
+
+
+def test_two_short_boxes_do_not_both_write_into_the_gap_between_them():
+    first, second = QRectF(200, 3, 10, 22), QRectF(300, 3, 10, 22)
+    tag = place_in_lane(first, 80.0, (104.0, second.left()), (104.0, 900.0))
+    assert (tag.spot.left(), tag.inside) == (215, False)
+    # Its own right side is taken, and the gap by the caption before.
+    other = place_in_lane(second, 80.0, (tag.spot.right(), 320.0), (104.0, 900.0))
+    assert other.spot.left() >= second.left()
+    # Where nothing was written there, it may.
+    assert place_in_lane(second, 80.0, (first.right(), 320.0), (104.0, 900.0)).spot.right() < second.left()

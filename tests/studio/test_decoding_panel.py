@@ -43,9 +43,10 @@ def test_what_is_entered_is_the_recipe_and_reset_takes_it_back(qtbot, panel):
     enter(panel.top_p, "0.9")
     enter(panel.top_k, "40")
     enter(panel.fade, "25")
+    enter(panel.candidates, "3")
     panel.renderer.setCurrentIndex(2)
     panel.renderer.activated.emit(2)
-    assert panel.recipe == Recipe(12, Renderer.MODEL, Decoding(0.7, 40, 0.9, 4.5, 0), 0.025)
+    assert panel.recipe == Recipe(12, Renderer.MODEL, Decoding(0.7, 40, 0.9, 4.5, 0, 3), 0.025)
     panel.roll_seed.click()
     assert panel.recipe.seed == 13
     with qtbot.waitSignal(panel.changed):
@@ -54,7 +55,15 @@ def test_what_is_entered_is_the_recipe_and_reset_takes_it_back(qtbot, panel):
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("temperature", "99"), ("top_p", "7"), ("guidance", "-3"), ("top_k", "999999"), ("seed", "abc")]
+    ("name", "text"),
+    [
+        ("temperature", "99"),
+        ("top_p", "7"),
+        ("guidance", "-3"),
+        ("top_k", "999999"),
+        ("candidates", "0"),
+        ("seed", "abc"),
+    ],
 )
 def test_nothing_else_can_be_entered(panel, name, text):
     enter(getattr(panel, name), text)
@@ -63,7 +72,7 @@ def test_nothing_else_can_be_entered(panel, name, text):
 
 
 def test_a_recipe_is_shown_whole(panel):
-    recipe = Recipe(5, Renderer.REPAIR, Decoding(0.0, 3, 0.5, 1.0, 2), 0.1)
+    recipe = Recipe(5, Renderer.REPAIR, Decoding(0.0, 3, 0.5, 1.0, 2, 12), 0.1)
     panel.set_recipe(recipe)
     assert panel.recipe == recipe
     # Repair makes no sounds.

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPointF, Qt, QTranslator, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QFileDialog
 
@@ -81,3 +81,24 @@ def test_a_name_of_no_format_is_refused(rolled, tmp_path, monkeypatch):
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "r.doc"), ""))
     rolled.actions_["save_roll_as"].trigger()
     assert "no labels are written with this ending" in rolled.messages.text and not (tmp_path / "r.doc").exists()
+
+
+class _Loud(QTranslator):
+    """A language in which everything is shouted."""
+
+    def translate(self, context, source, disambiguation="", n=-1):
+        return source.upper()
+
+    def isEmpty(self):  # noqa: N802 - Qt's name
+        return False
+
+
+def test_the_names_of_the_formats_can_be_translated(qapp, window):
+    plain = label_files.filters(window)
+    assert "Raven selections (*.selections.txt)" in plain
+    loud = _Loud()
+    qapp.installTranslator(loud)
+    try:
+        assert "RAVEN SELECTIONS (*.selections.txt)" in label_files.filters(window)
+    finally:
+        qapp.removeTranslator(loud)

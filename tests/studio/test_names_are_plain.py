@@ -8,7 +8,7 @@ from PySide6.QtGui import Qt as GuiQt
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QLabel, QMessageBox, QWidget
 
 from recomposer_studio.roll.event import Action, Event, EventRoll
-from recomposer_studio.studio import project_window
+from recomposer_studio.studio import project_saving
 from recomposer_studio.studio.plain import as_plain
 from recomposer_studio.studio.views.export_dialog import ExportDialog
 
@@ -77,7 +77,7 @@ def test_nothing_in_the_export_dialog_takes_a_name_for_markup(qtbot, evil):
 
 def test_the_question_about_changes_shows_the_name_as_it_is(monkeypatch, evil):
     asked = []
-    monkeypatch.setattr(project_window, "name_of", lambda window: EVIL)
+    monkeypatch.setattr(project_saving, "name_of", lambda window: EVIL)
     monkeypatch.setattr(QMessageBox, "question", lambda *a: asked.append(a[2]) or QMessageBox.StandardButton.Cancel)
     evil.may_close()
     assert asked

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from recomposer_studio.errors import InputError
 from recomposer_studio.project.store.contents import View
 from recomposer_studio.project.store.database import open_file
 from recomposer_studio.project.store.home import Home
@@ -14,6 +15,7 @@ from recomposer_studio.project.store.locate import Found
 from recomposer_studio.project.store.reader import Reader
 from recomposer_studio.studio import project_jobs, projects
 from recomposer_studio.studio.document import Document
+from recomposer_studio.studio.project_jobs import Outcome
 from recomposer_studio.studio.projects import Projects
 from tests.editing.scenes import event, noise, roll, write
 from tests.project.states import make_recording, same, take_of
@@ -55,6 +57,13 @@ class Desk:
     def save(self, path=None):
         assert self.projects.save(path)
         self.qtbot.waitUntil(lambda: not self.projects.dirty and not self.projects.saving, timeout=10_000)
+
+    def save_now(self, path=None, **how):
+        """Saves, and tells how it ended."""
+        ended = []
+        assert self.projects.save(path, ended=ended.append, **how)
+        self.qtbot.waitUntil(lambda: bool(ended), timeout=10_000)
+        return ended[0]
 
     def find_left(self):
         self.left.clear()
@@ -262,7 +271,7 @@ def test_nobody_saves_over_a_project_that_is_open_elsewhere(desk, desks, saved, 
     other = desks()
     other.document.open(make_recording(tmp_path, "other.wav", 3))
     other.edit()
-    assert not other.projects.save(saved)
+    assert other.save_now(saved) is Outcome.FAILED
     assert "open in another window" in other.failed[0]
 
 
@@ -393,6 +402,28 @@ def test_a_recording_that_goes_and_comes_back(desk, saved, street, tmp_path, mon
     assert desk.document.elsewhere == frozenset()
 
 
+def test_a_recording_that_comes_back_unreadable_is_opened_when_it_is_whole(desk, saved, street, tmp_path, monkeypatch):
+    monkeypatch.setattr(projects, "SETTLE_MS", 20)
+    monkeypatch.setattr(projects, "COME_BACK_MS", 20)
+    former = desk.document.source
+    moved = Path(shutil.move(street, tmp_path / "away.wav"))
+    desk.qtbot.waitUntil(lambda: bool(desk.failed), timeout=10_000)
+
+    def held(path):
+        raise InputError(f"{path}: another program holds it.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(project_jobs.Source, "open", held)
+        shutil.copyfile(moved, street)
+        desk.qtbot.waitUntil(lambda: len(desk.failed) == 2, timeout=10_000)
+    assert "holds it" in desk.failed[1]
+    assert desk.document.source is former
+    os.utime(street)
+    desk.qtbot.waitUntil(lambda: desk.document.source is not former, timeout=10_000)
+    assert desk.document.elsewhere == frozenset()
+    desk.save()
+
+
 def test_an_embedded_recording_needs_no_file(desk, desks, saved, street):
     desk.projects.set_embedded(True)
     desk.save()
@@ -423,11 +454,11 @@ def test_a_project_that_cannot_be_saved_is_kept_and_saved_later(desk, desks, sav
 
     with monkeypatch.context() as patch:
         patch.setattr("os.replace", full)
-        assert not desk.projects.save_now()
+        assert desk.save_now() is Outcome.FAILED
         assert "No space left" in desk.failed[0]
         assert desk.projects.dirty
         assert saved.read_bytes() == before
-    assert desk.projects.save_now()
+    assert desk.save_now() is Outcome.SAVED
     assert len(read(saved, desk.document.source).history.state.roll.events) == 3
 
 
@@ -462,7 +493,7 @@ def test_a_project_in_a_folder_where_nothing_can_be_written_opens(desk, desks, s
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("os.replace", denied)
-    assert not other.projects.save_now()
+    assert other.save_now() is Outcome.FAILED
     assert "no permission" in other.failed[0]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from recomposer_studio.studio import projects
+from recomposer_studio.studio.project_jobs import Outcome
 from tests.project.states import make_recording, same
 from tests.studio.test_projects import desk, desks, read, saved, street  # noqa: F401 - fixtures
 
@@ -103,7 +104,7 @@ def test_work_does_not_replace_what_this_window_did_since(desk, desks, saved, wh
         os.utime(saved, (later_s, later_s))
     since = other.projects.saved_since(left)
     assert since
-    assert other.projects.save_now()
+    assert other.save_now() is Outcome.SAVED
     with other.qtbot.waitSignal(other.projects.opened, timeout=10_000):
         assert other.projects.recover(left, since)
     assert other.projects.path is None
@@ -121,7 +122,7 @@ def test_looking_around_in_the_project_does_not_count_as_saved_since(desk, desks
     since = other.projects.saved_since(left)
     other.view = replace(other.view, start_s=0.05)
     assert other.projects.stale
-    assert other.projects.save_now()
+    assert other.save_now() is Outcome.SAVED
     later_s = left.edited.timestamp() + 60
     os.utime(saved, (later_s, later_s))
     with other.qtbot.waitSignal(other.projects.opened, timeout=10_000):
@@ -152,9 +153,9 @@ def test_whether_unsaved_work_is_kept_is_known(desk, saved, monkeypatch, fails, 
             patch.setattr(fails, full)
         else:
             patch.setattr(desk.projects._recorder._journal, "write", full)
-        assert not desk.projects.save_now()
+        assert desk.save_now() is Outcome.FAILED
     assert desk.projects.kept == kept
-    assert desk.projects.save_now()
+    assert desk.save_now() is Outcome.SAVED
     assert desk.projects.kept
 
 

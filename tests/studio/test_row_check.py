@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from recomposer_studio.audio.source import Source
 from recomposer_studio.errors import Cancelled
@@ -83,7 +84,10 @@ class StepTones(ToneTagger):
 
     def sounding(self, frames: LogMel) -> Sounding:
         level = frames[:, band(BELL_HZ)].reshape(-1, FRAMES_PER_STEP).max(axis=1)
-        return Sounding(np.where(level > 0, 2.0, -4.0).astype(np.float32)[:, None], level, level)
+        return Sounding(np.where(level > 0, 2.0, -4.0).astype(np.float32)[:, None], level, level, level[:, None])
+
+    def names(self, pooled: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.zeros((len(pooled), 1), np.float32)
 
 
 def test_a_frame_tagger_is_asked_about_the_box_alone(source):

@@ -127,6 +127,24 @@ def test_variations_come_one_after_the_other_with_seeds_of_their_own(qtbot, inse
     assert len(sounds) == 4
 
 
+def test_variations_leave_what_is_heard(qtbot, inserted):
+    inserted.takes.count.setValue(2)
+    inserted.takes.variations.click()
+    settled(qtbot, inserted)
+    assert len(inserted.document.takes) == 3
+    assert inserted.document.heard == 1
+    assert inserted.messages.text == "Take 3 is in the list; Take 1 is still heard."
+    inserted.document.hear(0)
+    inserted.takes.variations.click()
+    settled(qtbot, inserted)
+    assert inserted.document.heard == 0
+    assert inserted.messages.text == "Take 5 is in the list; the original is still heard."
+    # A take of its own is heard.
+    inserted.generating.generate()
+    settled(qtbot, inserted)
+    assert inserted.document.heard == 6
+
+
 def test_escape_ends_all_variations(qtbot, inserted):
     inserted.takes.count.setValue(9)
     inserted.takes.variations.click()
@@ -160,6 +178,8 @@ def test_one_event_is_rolled_again_and_the_rest_stays(qtbot, inserted):
     assert all(is_comp(entry.take) and entry.parent == first.id for entry in rolled)
     assert document.takes[0] is first
     assert "comp" in inserted.takes.list.line(2).facts
+    assert document.heard == 1
+    document.hear(4)
     assert "(seed 3)" in inserted.takes.mix.line("i").name.text()
 
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtTest import QTest
 
 from recomposer_studio.errors import InputError
 from recomposer_studio.roll.event import Action
 from recomposer_studio.studio.detecting import Listener
-from recomposer_studio.studio.views.suggested import SUGGESTED
+from recomposer_studio.studio.views.suggested import SUGGESTED, _fitted
 from recomposer_studio.worker.lost import WorkerLost
 from tests.editing.scenes import burst, event, noise, roll, write
 from tests.studio.ears import FakeEars, listen_with
@@ -172,7 +173,7 @@ def test_suggestions_come_while_it_listens_and_stay_after_a_cancel(qtbot, opened
     opened.detecting.detect()
     qtbot.waitUntil(lambda: len(document.suggestions.events) == 2, timeout=20_000)
     assert opened.detecting.running and bar.progress.isVisible() and bar.cancel.isVisible()
-    assert "listens" in bar.work.text()
+    qtbot.waitUntil(lambda: "listens" in bar.work.text())
     assert not bar.detect.isVisible()
     qtbot.keyClick(opened, KEY.Key_Escape)
     assert not opened.detecting.running and opened.actions_["detect"].isEnabled()
@@ -284,3 +285,33 @@ def test_a_tagger_that_cannot_be_loaded_says_why(qtbot, opened):
     opened.detecting.detect()
     qtbot.waitUntil(lambda: not opened.detecting.running, timeout=20_000)
     assert "needs the package onnxruntime" in opened.messages.text
+
+
+def test_the_bar_says_it_shorter_in_a_narrow_window(qtbot, hearing):
+    bar = hearing.detect_bar
+    hearing.resize(1_500, 800)
+    qtbot.waitUntil(lambda: bar.count.shown == bar.count.text())
+    assert "how sure that is" in bar.count.shown
+    hearing.detecting.detect()
+    qtbot.waitUntil(lambda: not hearing.detecting.running, timeout=20_000)
+    hearing.suggestions.focus(hearing.suggestions.visible[0].id)
+    for width in range(1_500, 150, -50):
+        bar.count.resize(width, 20)
+        shown = bar.count.shown
+        assert bar.count.fontMetrics().horizontalAdvance(shown) <= width
+        # Whole words: an ellipsis only where nothing shorter is left to say.
+        assert "\u2026" not in shown
+        assert "sure" in shown
+    assert "Return accepts" in bar.count.text()
+
+
+def test_a_narrow_suggestion_shows_its_name_before_its_confidence(qapp):
+    font = qapp.font().key()
+    metrics = QFontMetrics(qapp.font())
+    whole = _fitted("Dog", 0.94, 10_000, font)
+    assert whole[0] == "? Dog 94%"
+    named = metrics.horizontalAdvance("? Dog")
+    assert _fitted("Dog", 0.94, named, font)[0] == "? Dog"
+    words, width = _fitted("Vehicle horn, car horn, honking", 0.94, 60, font)
+    assert words.startswith("? V") and words.endswith("\u2026") and width <= 60
+    assert _fitted("Dog", 0.94, 8, font) == ("", 0)

@@ -8,6 +8,7 @@ import psutil
 import pytest
 from PySide6.QtCore import Qt
 
+from recomposer_studio.diagnosis.machine import Answer
 from recomposer_studio.studio import jobs
 from recomposer_studio.studio.views.text_dialog import TextDialog
 from recomposer_studio.worker.client import Patience, RemoteGenerator
@@ -256,3 +257,17 @@ def test_finished_rows_stay_after_a_cancel(qtbot, opened, monkeypatch):
     remote.may.release(2)
     qtbot.waitUntil(lambda: not opened.generating.leaving, timeout=20_000)
     assert renderers(opened) == ["mask", "repair"]
+
+
+@pytest.mark.parametrize(("cards", "device"), [([], "cpu"), (["Some card"], "auto")])
+def test_the_cpu_is_no_way_out_where_there_is_no_gpu(monkeypatch, cards, device):
+    def lost(*_, **__):
+        raise WorkerLost("the process of the model ran out of memory before it was ready", "auto", ("a line",))
+
+    monkeypatch.setattr(jobs.RemoteGenerator, "start", lost)
+    monkeypatch.setattr(jobs.machine, "ask", lambda question, cancelled: Answer({"cuda": cards}))
+    with pytest.raises(WorkerLost) as caught:
+        jobs.start_model(jobs.ModelWish(MODEL), lambda: False)
+    assert (caught.value.device, caught.value.log) == (device, ("a line",))
+    assert str(caught.value).startswith("the process of the model ran out of memory before it was ready; try again")
+    assert ("the CPU" in str(caught.value)) == bool(cards)

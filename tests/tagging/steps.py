@@ -1,6 +1,7 @@
 """Stand-ins for a frame tagger: one that hears loudness, and activity made by hand."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recomposer_studio.tagging.front_end import LogMel
 from recomposer_studio.tagging.tagger import FRAMES_PER_STEP, Sounding
@@ -8,6 +9,7 @@ from tests.tagging.tiny_yamnet import LoudTagger
 
 EVENT_CLASSES = ("Bark", "Bell", "Dog", "Door", "Knock", "Speech", "Thump, thud")
 SILENT = -8.0
+DIMENSIONS = 3
 
 
 def sounding(steps: int, *heard: tuple[str, int, int, float], anything: float | None = None) -> Sounding:
@@ -22,7 +24,12 @@ def sounding(steps: int, *heard: tuple[str, int, int, float], anything: float | 
         column[:] = np.maximum(column, logit)
         any_event[first:stop] = np.maximum(any_event[first:stop], logit if anything is None else anything)
         onset[first] = logit
-    return Sounding(classes, any_event, onset)
+    return Sounding(classes, any_event, onset, np.zeros((steps, DIMENSIONS), np.float32))
+
+
+def no_names(pooled: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Names that add nothing to the activity."""
+    return np.zeros((len(pooled), len(EVENT_CLASSES)), np.float32)
 
 
 class LoudFrameTagger(LoudTagger):
@@ -51,4 +58,7 @@ class LoudFrameTagger(LoudTagger):
         logits = np.asarray(4.0 * (loud - self._threshold), np.float32)
         classes = np.full((len(logits), len(EVENT_CLASSES)), SILENT, np.float32)
         classes[:, EVENT_CLASSES.index(self._name)] = logits
-        return Sounding(classes, logits, logits)
+        return Sounding(classes, logits, logits, np.zeros((len(logits), DIMENSIONS), np.float32))
+
+    def names(self, pooled: NDArray[np.float32]) -> NDArray[np.float32]:
+        return no_names(pooled)

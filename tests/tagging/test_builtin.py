@@ -1,6 +1,7 @@
 """The built-in tagger: its file, its page, and what is said when one of them is bad."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,14 @@ import torch
 
 from recomposer_studio.data import data_folder
 from recomposer_studio.errors import InputError
-from recomposer_studio.tagging.builtin import CARD, FOLDER, Builtin, describe, load_builtin
+from recomposer_studio.tagging.builtin import CARD, FOLDER, FORMAT_VERSION, Builtin, describe, load_builtin
 from recomposer_studio.tagging.choice import load_tagger
 from recomposer_studio.tagging.front_end import BANDS, PATCH_FRAMES, log_mel
-from recomposer_studio.tagging.tagger import FRAMES_PER_STEP, FrameTagger
-from recomposer_studio.training.tagger_export import RARE_DOUBT
+from recomposer_studio.tagging.tagger import FRAMES_PER_STEP, FrameTagger, pooled
+from recomposer_studio.training.tagger_export import RARE_DOUBT, write_tagger
+from recomposer_studio.training.tagger_network import TaggerNet
 from tests.tagging.steps import EVENT_CLASSES
-from tests.tagging.tiny_tagger import tiny_net, write_tiny_tagger
+from tests.tagging.tiny_tagger import TINY, tiny_net, write_tiny_tagger
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,8 @@ def patches(count: int, seed: int = 0) -> np.ndarray:
 def changed(folder: Path, into: Path, **facts: object) -> Path:
     """A copy with other facts on its page."""
     into.mkdir()
-    (into / "tagger.onnx").write_bytes((folder / "tagger.onnx").read_bytes())
+    for name in ("tagger.onnx", "names.onnx"):
+        (into / name).write_bytes((folder / name).read_bytes())
     page = json.loads((folder / CARD).read_text(encoding="utf-8")) | facts
     (into / CARD).write_text(json.dumps(page), encoding="utf-8")
     return into
@@ -50,6 +53,9 @@ def test_the_file_computes_what_the_network_does(folder: Path):
     np.testing.assert_allclose(heard.classes, wanted[:, :-2], atol=2e-2)
     np.testing.assert_allclose(heard.any_event, wanted[:, -2], atol=2e-2)
     np.testing.assert_allclose(heard.onset, wanted[:, -1], atol=2e-2)
+    boxes = np.stack([pooled(heard.features[:9]), pooled(heard.features[9:10])])
+    with torch.no_grad():
+        np.testing.assert_allclose(tagger.names(boxes), net.named(torch.from_numpy(boxes)), atol=2e-2)
 
 
 def test_what_it_is_to_the_program(folder: Path):
@@ -67,6 +73,10 @@ def test_classes_with_few_recordings_are_named_less_readily(folder: Path, tmp_pa
     np.testing.assert_allclose(careful.classes[:, :2], bold.classes[:, :2], atol=1e-3)
     np.testing.assert_allclose(careful.classes[:, 2:], bold.classes[:, 2:] - RARE_DOUBT, atol=1e-3)
     np.testing.assert_allclose(careful.any_event, bold.any_event, atol=1e-3)
+    box = pooled(bold.features)[None]
+    surer, warier = (load_builtin(place, "cpu", 1).names(box)[0] for place in (folder, tmp_path / "rare"))
+    np.testing.assert_allclose(warier[:2], surer[:2], atol=1e-3)
+    np.testing.assert_allclose(warier[2:], surer[2:] - RARE_DOUBT, atol=1e-3)
 
 
 @pytest.mark.parametrize("count", [0, 1, 33])
@@ -86,10 +96,11 @@ def test_any_number_of_steps(folder: Path, steps: int):
     assert heard.classes.shape == (steps, len(EVENT_CLASSES)) and heard.onset.shape == (steps,)
 
 
-def test_a_file_that_its_page_does_not_name_is_refused(folder: Path, tmp_path: Path):
+@pytest.mark.parametrize("name", ["tagger.onnx", "names.onnx"])
+def test_a_file_that_its_page_does_not_name_is_refused(folder: Path, tmp_path: Path, name: str):
     copy = changed(folder, tmp_path / "copy")
-    with (copy / "tagger.onnx").open("r+b") as file:
-        file.seek(1000)
+    with (copy / name).open("r+b") as file:
+        file.seek(300)
         file.write(b"\0\0\0\0")
     with pytest.raises(InputError, match="not the one its page names"):
         load_builtin(copy)
@@ -102,7 +113,17 @@ def test_another_network_is_refused(folder: Path, tmp_path: Path):
 
 def test_what_is_no_network_is_refused():
     with pytest.raises(InputError, match="damaged"):
-        Builtin(b"something else", EVENT_CLASSES)
+        Builtin(b"something else", b"", EVENT_CLASSES)
+
+
+def test_networks_that_do_not_belong_together_are_refused(folder: Path, tmp_path: Path):
+    wide = TaggerNet(replace(TINY, width=12))
+    write_tagger(tmp_path / "wide", "wide", wide.eval(), EVENT_CLASSES, EVENT_CLASSES)
+    page = describe(tmp_path / "wide")
+    copy = changed(folder, tmp_path / "copy", namer_sha256=page.namer_sha256)
+    (copy / "names.onnx").write_bytes(page.namer.read_bytes())
+    with pytest.raises(InputError, match="does not fit its first"):
+        load_builtin(copy)
 
 
 def test_missing_files_are_told(folder: Path, tmp_path: Path):
@@ -125,13 +146,13 @@ def test_a_damaged_page_is_told(tmp_path: Path, page: str):
 
 def test_a_newer_version_is_told(folder: Path, tmp_path: Path):
     with pytest.raises(InputError, match="newer version"):
-        load_builtin(changed(folder, tmp_path / "copy", format_version=2))
+        load_builtin(changed(folder, tmp_path / "copy", format_version=FORMAT_VERSION + 1))
 
 
 def test_the_shipped_tagger_is_whole_and_small():
     tagger = load_builtin(None, "cpu", 1)
     page = describe()
-    assert page.path.stat().st_size <= 8_000_000
+    assert page.path.stat().st_size + page.namer.stat().st_size <= 8_000_000
     assert set(page.trained_classes) <= set(page.event_classes) <= set(tagger.classes)
     shipped = data_folder("models") / FOLDER
     assert (shipped / "README.md").is_file() and (shipped / "ATTRIBUTION.md").is_file()

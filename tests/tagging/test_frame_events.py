@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recomposer_studio.tagging.builtin import describe
 from recomposer_studio.tagging.events import Found
-from recomposer_studio.tagging.frame_events import FrameOptions, find_frame_events, right
+from recomposer_studio.tagging.frame_events import APART, Facts, FrameOptions, Names, find_frame_events, right
 from recomposer_studio.tagging.ontology import Ontology
 from recomposer_studio.tagging.tagger import FRAMES_PER_STEP, Sounding
-from tests.tagging.steps import EVENT_CLASSES, sounding
+from tests.tagging.steps import EVENT_CLASSES, no_names, sounding
 
 STEPS = 250
 OPTIONS = FrameOptions()
@@ -25,8 +26,10 @@ def energy(*bursts: tuple[int, int]) -> np.ndarray:
     return out
 
 
-def rows(said: Sounding, above: np.ndarray, options: FrameOptions = OPTIONS, start_s: float = 0.0) -> list[Found]:
-    return find_frame_events(said, start_s, above, EVENT_CLASSES, Ontology.load(), options)
+def rows(
+    said: Sounding, above: np.ndarray, options: FrameOptions = OPTIONS, start_s: float = 0.0, names: Names = no_names
+) -> list[Found]:
+    return find_frame_events(said, names, start_s, above, EVENT_CLASSES, Ontology.load(), options)
 
 
 def test_a_sound_becomes_a_row_with_its_bounds():
@@ -102,13 +105,33 @@ def test_nothing_comes_of_nothing():
     assert rows(sounding(0), np.zeros(0)) == []
 
 
-FACTS = st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 1.0), st.floats(0.0, 40.0), st.floats(0.04, 30.0))
+SHARE = st.floats(0.0, 1.0)
+GROWING = st.tuples(SHARE, SHARE, st.floats(0.0, 40.0), st.floats(0.04, 30.0), SHARE, SHARE, SHARE)
 
 
-@given(FACTS, FACTS)
-def test_a_row_with_more_of_everything_is_likelier_right(a: tuple[float, ...], b: tuple[float, ...]):
-    low, high = right(*np.minimum(a, b)), right(*np.maximum(a, b))
+@given(GROWING, GROWING, st.tuples(SHARE, SHARE), st.tuples(SHARE, SHARE))
+def test_a_row_with_more_of_everything_and_less_around_it_is_likelier_right(a, b, around_a, around_b):
+    low = right(Facts(*np.minimum(a, b), *np.maximum(around_a, around_b)))
+    high = right(Facts(*np.maximum(a, b), *np.minimum(around_a, around_b)))
     assert 0.0 <= low <= high <= 1.0
+
+
+def test_what_the_whole_box_is_called_counts_beside_the_activity():
+    said = sounding(STEPS, ("Thump, thud", 50, 60, 1.0), ("Door", 50, 60, 0.5), anything=3.0)
+
+    def door(pooled: np.ndarray) -> np.ndarray:
+        assert pooled.shape == (1, 6)
+        return np.float32([[3.0 * (name == "Door") for name in EVENT_CLASSES]])
+
+    assert rows(said, energy((50, 60)))[0].label == "Thump, thud"
+    assert rows(said, energy((50, 60)), names=door)[0].label == "Door"
+
+
+def test_only_learnt_classes_are_named_beside_their_relatives():
+    trained = set(describe().trained_classes)
+    ontology = Ontology.load()
+    pairs = {frozenset({a, b}) for a in trained for b in trained if b in ontology.ancestors(a)}
+    assert pairs == set(APART)
 
 
 def test_the_names_of_a_row_share_its_chance():
@@ -134,6 +157,7 @@ def test_rows_of_any_activity_lie_in_it_and_have_distinct_boxes(seed: int):
         rng.normal(-1.0, 3.0, (60, len(EVENT_CLASSES))).astype(np.float32),
         rng.normal(0.0, 3.0, 60).astype(np.float32),
         rng.normal(0.0, 3.0, 60).astype(np.float32),
+        np.zeros((60, 3), np.float32),
     )
     found = rows(said, np.full(240, 5.0))
     assert all(0.0 <= row.start_s < row.end_s <= 2.4 for row in found)

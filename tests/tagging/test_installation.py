@@ -84,16 +84,26 @@ def archive_of(folder: Path) -> bytes:
     return data.getvalue()
 
 
-def test_an_installation_is_one_network_and_its_page(keras_file: Path, tmp_path: Path):
+def files_of(result: Installed) -> list[str]:
+    """The names of all that an installation consists of, in order."""
+    more = [] if result.eight_bit is None else [result.eight_bit[0].name]
+    return sorted([result.path.name, *more, "yamnet.json"])
+
+
+def digest_on_cpu(result: Installed) -> str:
+    return result.sha256 if result.eight_bit is None else result.eight_bit[1]
+
+
+def test_an_installation_is_its_networks_and_their_page(keras_file: Path, tmp_path: Path):
     folder = tmp_path / "data" / "yamnet"
     assert installed(folder) is None
     result = install(str(keras_file), folder, nothing)
     assert installed(folder) == result
-    assert sorted(path.name for path in folder.iterdir()) == sorted([result.path.name, "yamnet.json"])
+    assert sorted(path.name for path in folder.iterdir()) == files_of(result)
     assert hashlib.sha256(result.path.read_bytes()).hexdigest() == result.sha256
     page = json.loads((folder / "yamnet.json").read_text(encoding="utf-8"))
     assert page["source"] == "yamnet.h5" and "Apache-2.0" in page["licence"]
-    assert load_yamnet(folder, "cpu", 1).digest == result.sha256
+    assert load_yamnet(folder, "cpu", 1).digest == digest_on_cpu(result)
 
 
 def test_installing_again_replaces_what_was_there(keras_file: Path, tmp_path: Path):
@@ -103,6 +113,28 @@ def test_installing_again_replaces_what_was_there(keras_file: Path, tmp_path: Pa
     second = install(str(write_keras_file(tmp_path / "other.h5", variables)), tmp_path, nothing)
     assert second.path != first.path and not first.path.exists()
     assert installed(tmp_path) == second
+    assert sorted(path.name for path in tmp_path.glob("yamnet*")) == files_of(second)
+
+
+def test_where_8_bit_products_are_cut_off_there_is_one_network(
+    keras_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(installation, "eight_bit_is_exact", lambda: False)
+    result = install(str(keras_file), tmp_path, nothing)
+    assert result.eight_bit is None and installed(tmp_path) == result
+    assert sorted(path.name for path in tmp_path.iterdir()) == [result.path.name, "yamnet.json"]
+    assert load_yamnet(tmp_path, "cpu", 1).digest == result.sha256
+
+
+def test_cuda_gets_float32_and_the_cpu_8_bits(keras_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(installation, "eight_bit_is_exact", lambda: True)
+    result = install(str(keras_file), tmp_path, nothing)
+    assert result.eight_bit is not None
+    assert hashlib.sha256(result.model_bytes(eight_bit=True)).hexdigest() == result.eight_bit[1]
+    assert hashlib.sha256(result.model_bytes()).hexdigest() == result.sha256 != result.eight_bit[1]
+    assert load_yamnet(tmp_path, "cpu", 1).digest == result.eight_bit[1]
+    monkeypatch.setattr("recomposer_studio.tagging.yamnet.on_cuda", lambda device: device != "cpu")
+    assert load_yamnet(tmp_path, "auto", 1).digest == result.sha256
 
 
 def test_without_yamnet_a_sentence_says_how_to_get_it(tmp_path: Path):
@@ -112,18 +144,25 @@ def test_without_yamnet_a_sentence_says_how_to_get_it(tmp_path: Path):
 
 def test_a_changed_or_missing_network_is_not_used(keras_file: Path, tmp_path: Path):
     result = install(str(keras_file), tmp_path, nothing)
-    data = bytearray(result.path.read_bytes())
+    path = result.path if result.eight_bit is None else result.eight_bit[0]
+    data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
-    result.path.write_bytes(data)
+    path.write_bytes(data)
     with pytest.raises(InputError, match="has changed"):
-        load_yamnet(tmp_path)
-    result.path.unlink()
+        load_yamnet(tmp_path, "cpu")
+    path.unlink()
     with pytest.raises(InputError, match="cannot be read"):
-        load_yamnet(tmp_path)
+        load_yamnet(tmp_path, "cpu")
 
 
 @pytest.mark.parametrize(
-    ("page", "match"), [("{", "cannot be read"), ("[]", "cannot be read"), ('{"format_version": 2}', "newer version")]
+    ("page", "match"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "cannot be read"),
+        ('{"format_version": 2}', "newer version"),
+        ('{"format_version": 1, "file": "a", "sha256": "b", "source": "c", "eight_bit": "d"}', "cannot be read"),
+    ],
 )
 def test_a_damaged_page_is_told(tmp_path: Path, page: str, match: str):
     (tmp_path / "yamnet.json").write_text(page, encoding="utf-8")
@@ -139,7 +178,7 @@ def test_weights_that_do_not_know_the_known_sounds_are_not_installed(keras_file:
     with pytest.raises(InputError, match=r"wrong\.h5: these weights do not recognise"):
         install(str(wrong), tmp_path, nothing)
     assert installed(tmp_path) == before
-    assert load_yamnet(tmp_path, "cpu", 1).digest == before.sha256
+    assert load_yamnet(tmp_path, "cpu", 1).digest == digest_on_cpu(before)
 
 
 def test_a_full_disk_leaves_the_old_installation(keras_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -157,8 +196,8 @@ def test_a_full_disk_leaves_the_old_installation(keras_file: Path, tmp_path: Pat
         with pytest.raises(InputError, match=r"cannot be written \(No space left"):
             install(str(other), tmp_path / "yamnet", nothing)
     assert installed(tmp_path / "yamnet") == before
-    assert load_yamnet(tmp_path / "yamnet", "cpu", 1).digest == before.sha256
-    assert len(list((tmp_path / "yamnet").iterdir())) == 2
+    assert load_yamnet(tmp_path / "yamnet", "cpu", 1).digest == digest_on_cpu(before)
+    assert sorted(path.name for path in (tmp_path / "yamnet").iterdir()) == files_of(before)
 
 
 def test_a_folder_that_cannot_be_made_is_named(keras_file: Path, tmp_path: Path):
@@ -184,7 +223,7 @@ def test_an_archive_is_fetched_and_unpacked(keras_file: Path, tmp_path: Path, se
     (tmp_path / "in" / "deep" / "yamnet.h5").write_bytes(keras_file.read_bytes())
     server.files["/yamnet.tar.gz"] = archive_of(tmp_path / "in")
     result = install(f"{server.address}/yamnet.tar.gz", tmp_path / "yamnet", nothing)
-    assert sorted(path.name for path in (tmp_path / "yamnet").iterdir()) == [result.path.name, "yamnet.json"]
+    assert sorted(path.name for path in (tmp_path / "yamnet").iterdir()) == files_of(result)
 
 
 def test_a_broken_connection_installs_nothing(keras_file: Path, tmp_path: Path, server: Server):
@@ -337,14 +376,14 @@ def test_the_published_model_comes_through_tensorflow_hub(tmp_path: Path, server
     assert server.asked == ["/google/yamnet/1?tf-hub-format=compressed"]
     assert result.source == handle and installed(tmp_path / "yamnet") == result
     assert told[-2:] == ["converting", "trying it"]
-    # Nothing but the network stays: neither TensorFlow Hub's cache nor the download.
-    assert len(list((tmp_path / "yamnet").iterdir())) == 2
+    # Nothing else stays: neither TensorFlow Hub's cache nor the download.
+    assert sorted(path.name for path in (tmp_path / "yamnet").iterdir()) == files_of(result)
 
 
 def test_a_saved_model_folder_is_read_in_another_process(tmp_path: Path, stand_in: Path):
     result = install(str(stand_in), tmp_path / "yamnet", nothing)
     assert result.source == "saved"
-    assert load_yamnet(tmp_path / "yamnet", "cpu", 1).digest == result.sha256
+    assert load_yamnet(tmp_path / "yamnet", "cpu", 1).digest == digest_on_cpu(result)
 
 
 def test_a_half_finished_download_from_the_hub_is_never_used(tmp_path: Path, server: Server, stand_in: Path):
@@ -372,9 +411,11 @@ def test_the_page_cannot_name_a_file_elsewhere(keras_file: Path, tmp_path: Path)
     install(str(keras_file), tmp_path / "yamnet", nothing)
     page = tmp_path / "yamnet" / "yamnet.json"
     facts = json.loads(page.read_text(encoding="utf-8"))
-    page.write_text(json.dumps(facts | {"file": "../../elsewhere.onnx"}), encoding="utf-8")
+    elsewhere = {"file": "../../elsewhere.onnx"}
+    page.write_text(json.dumps(facts | elsewhere | {"eight_bit": elsewhere | {"sha256": "0" * 64}}), encoding="utf-8")
     found = installed(tmp_path / "yamnet")
     assert isinstance(found, Installed) and found.path == tmp_path / "yamnet" / "elsewhere.onnx"
+    assert found.eight_bit is not None and found.eight_bit[0] == found.path
 
 
 def test_the_handle_is_the_published_one():

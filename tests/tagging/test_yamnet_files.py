@@ -8,7 +8,7 @@ import pytest
 from recomposer_studio.errors import InputError
 from recomposer_studio.tagging.tflite import CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, read_layers
 from recomposer_studio.tagging.yamnet_files import read_weights
-from recomposer_studio.tagging.yamnet_graph import fold
+from recomposer_studio.tagging.yamnet_graph import convolutions, fold
 from tests.tagging.tiny_yamnet import loudness_variables, write_keras_file
 
 
@@ -27,6 +27,13 @@ def test_the_published_tflite_file_is_read_whole(shared: Path):
     assert kinds.count(FULLY_CONNECTED) == 4  # the transform's two halves, the mel bands, the classifier
     weights = read_weights(shared / "models" / "yamnet.tflite")
     assert all(kernel.any() for kernel in weights.kernels)
+    # The pointwise ones are stored in 8 bits, and what is read are whole multiples of their steps.
+    assert len(weights.steps) == 13
+    for layer, kernel in zip(convolutions(), weights.kernels, strict=True):
+        if layer.kind == "pointwise_conv":
+            numbers = kernel[:, :, 0, 0] / weights.steps[layer.name][:, None]
+            np.testing.assert_allclose(numbers, np.rint(numbers), atol=1e-4)
+            assert np.abs(numbers).max() == pytest.approx(127, abs=1)
     # Weights of 8 bits take at most 256 values for each output.
     assert all(2 < len(np.unique(row)) <= 256 for row in weights.dense)
 

@@ -7,24 +7,12 @@ import pytest
 from recomposer_studio.errors import InputError
 from recomposer_studio.tagging.yamnet import Yamnet
 from recomposer_studio.tagging.yamnet_graph import EPSILON, Weights, convolutions, fold, onnx_bytes
-from tests.tagging.tiny_yamnet import CLASS_NAMES, loudness_variables
+from tests.tagging.tiny_yamnet import CLASS_NAMES, loudness_variables, random_yamnet_variables
 
 
 @pytest.fixture(scope="module")
 def random_variables() -> dict[str, np.ndarray]:
-    """Variables with values everywhere, scaled so that no layer dies or explodes."""
-    rng = np.random.default_rng(7)
-    variables = {}
-    for name, values in loudness_variables().items():
-        if name.endswith("variance"):
-            variables[name] = rng.uniform(0.5, 2.0, values.shape)
-        elif name.endswith("kernel"):
-            fan = np.prod(values.shape[:2]) * (1 if "depthwise" in name else values.shape[-2])
-            variables[name] = rng.normal(0.0, np.sqrt(2.0 / fan), values.shape)
-        else:
-            variables[name] = rng.normal(0.0, 0.1, values.shape)
-    variables["dense/kernel"] = rng.normal(0.0, 0.05, (1024, 521))
-    return {name: values.astype(np.float32) for name, values in variables.items()}
+    return random_yamnet_variables()
 
 
 def plain_yamnet(variables: dict[str, np.ndarray], patch: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import soxr
 from recomposer_studio.tagging.front_end import FRAME, HOP, PATCH_SAMPLES, RATE_HZ, log_mel
 from recomposer_studio.tagging.tflite import FULLY_CONNECTED, read_layers
 from recomposer_studio.tagging.yamnet import Yamnet
+from recomposer_studio.tagging.yamnet_eight_bit import eight_bit_is_exact, eight_bit_onnx_bytes
 from recomposer_studio.tagging.yamnet_files import read_weights
 from recomposer_studio.tagging.yamnet_graph import onnx_bytes
 from tests.tagging.tiny_yamnet import CLASS_NAMES
@@ -48,9 +49,11 @@ def published(shared: Path, patches_of_test_files: np.ndarray) -> tuple[np.ndarr
     return np.array(scores), np.array(frames)
 
 
-@pytest.fixture(scope="module")
-def yamnet(shared: Path) -> Yamnet:
-    return Yamnet(onnx_bytes(read_weights(shared / "models" / "yamnet.tflite"), {}), "cpu", 1)
+@pytest.fixture(scope="module", params=[onnx_bytes, eight_bit_onnx_bytes], ids=["float32", "8 bits"])
+def yamnet(shared: Path, request: pytest.FixtureRequest) -> Yamnet:
+    if request.param is eight_bit_onnx_bytes and not eight_bit_is_exact():
+        pytest.skip("this processor cuts sums of 8-bit products off")
+    return Yamnet(request.param(read_weights(shared / "models" / "yamnet.tflite"), {}), "cpu", 1)
 
 
 def test_the_network_is_the_published_one(yamnet: Yamnet, published: tuple[np.ndarray, np.ndarray]):

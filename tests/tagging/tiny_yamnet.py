@@ -45,6 +45,22 @@ def loudness_variables() -> dict[str, NDArray[np.float32]]:
     return variables | {"dense/kernel": dense, "dense/bias": bias}
 
 
+def random_yamnet_variables() -> dict[str, NDArray[np.float32]]:
+    """Variables with values everywhere, scaled so that no layer dies or explodes."""
+    rng = np.random.default_rng(7)
+    variables = {}
+    for name, values in loudness_variables().items():
+        if name.endswith("variance"):
+            variables[name] = rng.uniform(0.5, 2.0, values.shape)
+        elif name.endswith("kernel"):
+            fan = np.prod(values.shape[:2]) * (1 if "depthwise" in name else values.shape[-2])
+            variables[name] = rng.normal(0.0, np.sqrt(2.0 / fan), values.shape)
+        else:
+            variables[name] = rng.normal(0.0, 0.1, values.shape)
+    variables["dense/kernel"] = rng.normal(0.0, 0.05, (1024, 521))
+    return {name: values.astype(np.float32) for name, values in variables.items()}
+
+
 def write_keras_file(path: Path, variables: dict[str, NDArray[np.float32]]) -> Path:
     """The variables as Keras writes them: a group per layer, and within it the full name again."""
     with h5py.File(path, "w") as file:

@@ -13,12 +13,24 @@ from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.codec.mel_rvq import MelRvqCodec
 from recomposer_studio.errors import InputError
 from recomposer_studio.model.checkpoint import fill, load_checkpoint, write_part
-from recomposer_studio.model.decoder import CONTEXT_FRAMES, SCENE_FEATURES, DecoderConfig, Prompt, TokenDecoder
+from recomposer_studio.model.decoder import (
+    CONTEXT_FRAMES,
+    EXEMPLAR_FRAMES,
+    MIXTURE_LEVEL,
+    SCENE_FEATURES,
+    DecoderConfig,
+    Output,
+    Prompt,
+    TokenDecoder,
+)
 from recomposer_studio.model.encoder import EncoderConfig
 from recomposer_studio.model.transformer import TransformerConfig
 from recomposer_studio.training.cache import AudioCache
 from recomposer_studio.training.decoder import (
+    Best,
     DecoderTraining,
+    Verdict,
+    begin_with,
     blurred,
     level_losses,
     train_decoder,
@@ -34,7 +46,10 @@ _CONFIG = DecoderConfig(
     encoder=EncoderConfig(features=SCENE_FEATURES, width=16, kernel=3, dilations=(1,), dropout=0.0),
     temporal=TransformerConfig(width=32, layers=1, heads=2, expansion=2, dropout=0.0),
     depth=TransformerConfig(width=16, layers=1, heads=2, expansion=2, window=None, rotary=False, dropout=0.0),
+    exemplar=True,
+    mixture=True,
 )
+_FIRST = replace(_CONFIG, exemplar=False, mixture=False)
 
 
 class _Texts:
@@ -54,9 +69,16 @@ def drawer(pool: Pool) -> Iterator[Drawer]:
         yield Drawer(pool, tiny_codec(), _Texts())
 
 
-def _decoder(codec: MelRvqCodec | None = None) -> TokenDecoder:
+@pytest.fixture
+def plain(pool: Pool) -> Iterator[Drawer]:
+    """Draws boxes alone."""
+    with one_thread(gradients=True):
+        yield Drawer(pool, tiny_codec(), _Texts(), exemplars=False, mixtures=False)
+
+
+def _decoder(codec: MelRvqCodec | None = None, config: DecoderConfig = _CONFIG) -> TokenDecoder:
     torch.manual_seed(0)
-    return TokenDecoder(_CONFIG, (codec or tiny_codec()).codebooks)
+    return TokenDecoder(config, (codec or tiny_codec()).codebooks)
 
 
 def test_the_pool_holds_every_event_and_its_variants(pool: Pool, tiny_cache: AudioCache) -> None:
@@ -69,9 +91,9 @@ def test_the_pool_holds_every_event_and_its_variants(pool: Pool, tiny_cache: Aud
         assert variants[0].shape != variants[1].shape or (variants[0] != variants[1]).any()
 
 
-def test_boxes_hold_their_event_and_are_silent_around_it(drawer: Drawer, pool: Pool) -> None:
+def test_boxes_hold_their_event_and_are_silent_around_it(plain: Drawer, pool: Pool) -> None:
     starts = []
-    for batch in drawer.training(0, 0, 32):
+    for batch in plain.training(0, 0, 32):
         assert batch.scene.shape[2] == batch.frames + 2 * CONTEXT_FRAMES
         assert batch.frames <= LONGEST_FRAMES
         for row in range(32):
@@ -102,10 +124,12 @@ def test_draws_belong_to_seed_and_step(drawer: Drawer) -> None:
     assert other.tokens.shape != first[0].tokens.shape or (other.tokens != first[0].tokens).any()
 
 
-def test_the_roll_is_dropped_now_and_then(drawer: Drawer) -> None:
-    events = torch.cat([b.event for step in range(4) for b in drawer.training(0, step, 25)])
+def test_the_roll_is_dropped_now_and_then(plain: Drawer) -> None:
+    events = torch.cat([b.event for step in range(4) for b in plain.training(0, step, 25)])
     assert 0.04 < (events == 0).all(1).float().mean() < 0.18
-    for batch in drawer.validation(0, 5):
+    for batch in plain.validation(0, 5):
+        assert not batch.exemplar.shape[1]
+        assert not batch.output.any()
         assert (batch.event != 0).any(1).all()
 
 
@@ -160,7 +184,120 @@ def test_steps_lower_the_loss(drawer: Drawer) -> None:
         optimiser.step()
         losses.append(loss.item())
     assert np.mean(losses[-5:]) < 0.7 * losses[0]
-    assert all(p.grad is not None for name, p in decoder.named_parameters() if "others" not in name)
+    own = [(name, p) for name, p in decoder.named_parameters() if not name.startswith(("exemplar", "timbre", "heard"))]
+    assert all(p.grad is not None for name, p in own if "others" not in name)
+
+
+def test_half_of_the_boxes_have_another_sound_of_their_class_as_exemplar(drawer: Drawer, pool: Pool) -> None:
+    rng, elsewhere, itself, noisy, count = np.random.default_rng(0), [], [], 0, 0
+    known = [
+        {v[:, :EXEMPLAR_FRAMES].T.astype(np.int64).tobytes(): (event, number) for number, v in enumerate(variants)}
+        for event, variants in enumerate(pool.tokens)
+    ]
+    for event in [0, 1, 2, 3] * 100:
+        used = int(rng.integers(2))
+        codes = drawer._exemplar(rng, event, used)
+        if codes is None:
+            continue
+        count += 1
+        found = [where for sounds in known if (where := sounds.get(codes.tobytes())) is not None]
+        noisy += not found
+        if found:
+            other, number = found[0]
+            assert (other, number) != (event, used)
+            assert pool.class_names[other] == pool.class_names[event]
+            elsewhere.append(pool.sources[other] != pool.sources[event])
+            itself.append(other == event)
+    assert count == 400
+    assert 0.15 < noisy / count < 0.45
+    assert 0.2 < np.mean(elsewhere) < 0.4
+    assert 0.3 < np.mean(itself) < 0.75
+    shares = [float(b.present.any(1).float().mean()) for step in range(4) for b in drawer.training(0, step, 25)]
+    # An eighth of all examples are mixtures, which have none.
+    assert 0.34 < np.mean(shares) < 0.54
+
+
+def test_exemplars_of_validation_come_from_other_sources(drawer: Drawer, pool: Pool) -> None:
+    batches = drawer.exemplified(0, 4)
+    assert batches
+    for batch in batches:
+        assert batch.present.any(1).all()
+        assert (batch.present.long().diff(dim=1) >= 0).all()
+        bare = batch.without_exemplars()
+        assert bare.exemplar.shape[1] == bare.present.shape[1] == 0
+        torch.testing.assert_close(bare.tokens, batch.tokens, rtol=0, atol=0)
+
+
+def test_mixtures_are_clips_after_their_edits(drawer: Drawer) -> None:
+    codec, examples = tiny_codec(), [drawer._mixture(np.random.default_rng(seed)) for seed in range(60)]
+    edits = [int((np.diff(e.scene[-1]) > 0).sum()) for e in examples]
+    assert {0, 1, 2} == set(edits)
+    for example, count in zip(examples, edits, strict=True):
+        frames = len(example.tokens)
+        assert example.output is Output.MIXTURE
+        assert example.sounding.all()
+        assert not example.event.any()
+        assert example.others_active.shape == (len(example.others), frames + 2 * CONTEXT_FRAMES)
+        assert len(example.others) >= count
+        if count:
+            continue
+        # Without an edit the clip after it is the clip before it: levels told to the scene encoder are the codes' own.
+        heard = example.scene[:128, CONTEXT_FRAMES:-CONTEXT_FRAMES]
+        again = codec.encode_vectors(3.0 * heard.T + MIXTURE_LEVEL)
+        assert (again[0] == example.tokens[:, 0]).mean() > 0.95
+    batches = drawer.mixtures(0, 4, 9)
+    assert sum(len(b.output) for b in batches) == 9
+    assert all(b.output.all() for b in batches)
+
+
+def test_a_training_begins_with_weights_that_know_neither_exemplars_nor_mixtures(tmp_path: Path, plain: Drawer) -> None:
+    first = _decoder(config=_FIRST)
+    write_part(tmp_path, "decoder", _FIRST.as_json(), first.state_dict())
+    torch.manual_seed(1)
+    decoder = TokenDecoder(_CONFIG, tiny_codec().codebooks)
+    begin_with(decoder, tmp_path)
+    batches = plain.validation(0, 4)
+    np.testing.assert_array_equal(validation_losses(decoder, batches), validation_losses(first, batches))
+    larger = replace(_CONFIG, depth=replace(_CONFIG.depth, width=32))
+    with pytest.raises(InputError, match="do not fit"):
+        begin_with(TokenDecoder(larger, tiny_codec().codebooks), tmp_path)
+    write_part(tmp_path / "mask", "mask", {}, {"x": torch.zeros(1)})
+    with pytest.raises(InputError, match="no decoder to begin with"):
+        begin_with(decoder, tmp_path / "mask")
+
+
+def test_the_best_is_the_best_at_events_then_at_the_rest(tmp_path: Path) -> None:
+    best = Best(Verdict(4.0, 5.0, 6.0), 4.0, (1.0, 2.0))
+    assert best.beaten_by(Verdict(3.98, 9.0, 9.0))
+    assert best.beaten_by(Verdict(4.005, 4.0, 6.0))
+    assert not best.beaten_by(Verdict(3.995, 5.0, 6.1))
+    assert not best.beaten_by(Verdict(4.02, 1.0, 1.0))
+    # What was kept may not creep away from the lowest event loss.
+    assert not replace(best, verdict=Verdict(4.01, 5.0, 6.0)).beaten_by(Verdict(4.015, 1.0, 1.0))
+    path = tmp_path / "best.json"
+    assert Best.read(path) is None
+    best.write(path)
+    assert Best.read(path) == best
+    path.write_text("{}", encoding="utf-8")
+    assert Best.read(path) is None
+
+
+def test_a_run_remembers_its_best_over_a_pause(tiny_folder: Path, tmp_path: Path) -> None:
+    write_part(tmp_path, "codec", TINY.as_json(), tiny_codec().tensors())
+    options = DecoderTraining(tiny_folder, tmp_path, 0.001, variants=1, batch=4, config=_CONFIG)
+    train_decoder(options, lambda _: None)
+    kept = (tmp_path / "decoder.safetensors").read_bytes()
+    record = tmp_path / "decoder-best.json"
+    best = Best.read(record)
+    assert best is not None
+    better = replace(best, verdict=Verdict(0.1, 0.1, 0.1), lowest=0.1, levels=(0.1,) * TINY.levels)
+    better.write(record)
+    losses = train_decoder(replace(options, resume=True, max_minutes=0.02), lambda _: None)
+    np.testing.assert_allclose(losses, 0.1)
+    assert (tmp_path / "decoder.safetensors").read_bytes() == kept
+    assert Best.read(record) == better
+    # A run from the beginning has no past.
+    assert train_decoder(options, lambda _: None).min() > 0.1
 
 
 def test_a_run_leaves_a_decoder_that_fits_the_codec(tiny_folder: Path, tmp_path: Path) -> None:
@@ -202,8 +339,8 @@ def test_what_a_decoder_hears_and_says_stays_on_one_device(drawer: Drawer) -> No
     device = torch.device("meta")
     decoder = _decoder().to(device)
     batch = next(drawer.training(0, 0, 2)).to(device)
-    context = decoder.context(batch.scene, batch.event, batch.frames)
-    states = decoder.states(context, batch.clocks, blurred(decoder, batch.tokens, torch.Generator()))
+    context = decoder.context(batch, batch.frames)
+    states = decoder.states(batch, context, batch.clocks, blurred(decoder, batch.tokens, torch.Generator()))
     logits = decoder.deepen(states[:, 0], batch.tokens[:, 0])
     level_losses(logits, batch.tokens[:, 0], batch.weight[:, 0]).sum().backward()
     assert all(p.grad is None or p.grad.device == device for p in decoder.parameters())

@@ -20,6 +20,7 @@ from recomposer_studio.training.scenes import draw_scene
 from recomposer_studio.training.tagger import (
     TaggerTraining,
     Validation,
+    event_features,
     event_logits,
     load_teacher,
     tagger_loss,
@@ -133,6 +134,22 @@ def test_means_are_those_of_the_boxes() -> None:
     values = torch.arange(20.0).reshape(2, 5, 2)
     events = torch.tensor([[0, 0, 1, 3], [1, 1, 0, 5]])
     torch.testing.assert_close(event_logits(values, events), torch.tensor([[3.0, 4.0], [14.0, 15.0]]))
+
+
+def test_features_of_a_box_are_its_means_and_maxima() -> None:
+    features = torch.arange(20.0).reshape(2, 2, 5)
+    events = torch.tensor([[0, 0, 1, 3], [1, 1, 0, 5]])
+    torch.testing.assert_close(
+        event_features(features, events), torch.tensor([[1.5, 6.5, 2.0, 7.0], [12.0, 17.0, 14.0, 19.0]])
+    )
+
+
+def test_naming_boxes_leaves_the_features_alone(drawer: SceneDrawer, names: tuple[str, ...]) -> None:
+    torch.manual_seed(0)
+    net = TaggerNet(SMALL)
+    tagger_loss(net, TaggerPool(drawer, names, 4, 0).batch(4, 4))["boxes"].backward()
+    touched = {name for name, weights in net.named_parameters() if weights.grad is not None}
+    assert touched == {"box.weight", "box.bias", "names.weight", "names.bias"}
 
 
 def test_the_loss_falls_when_a_batch_is_learnt(drawer: SceneDrawer, names: tuple[str, ...]) -> None:

@@ -5,6 +5,7 @@ import threading
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recomposer_studio.errors import InputError
 from recomposer_studio.tagging.front_end import LogMel, Patches
@@ -43,7 +44,11 @@ class StepTagger(PatchTagger):
     def sounding(self, frames: LogMel) -> Sounding:
         """Sums of steps of frames."""
         steps = np.asarray(frames.reshape(-1, FRAMES_PER_STEP, frames.shape[1]).sum(axis=(1, 2)), np.float32)
-        return Sounding(steps[:, None], steps * 2, steps * 3)
+        return Sounding(steps[:, None], steps * 2, steps * 3, np.repeat(steps[:, None], 3, axis=1))
+
+    def names(self, pooled: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Sums of what boxes sound like."""
+        return np.asarray(pooled.sum(axis=1, keepdims=True), np.float32)
 
 
 MEMORY, STUCK, NONSENSE = -1001.0, -1002.0, -1003.0

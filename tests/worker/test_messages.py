@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recomposer_studio.editing.generator import MaskRequest, SoundRequest
-from recomposer_studio.roll.event import Action, Event
+from recomposer_studio.roll.event import Action, Event, Exemplar
 from recomposer_studio.worker.frames import Frame
 from recomposer_studio.worker.messages import (
     Facts,
@@ -40,9 +40,19 @@ def test_a_mask_request_comes_through(others: int) -> None:
 
 def test_a_sound_request_comes_through_with_the_childs_own_cancel() -> None:
     request = sound_request(seed=2**64 - 1, duration_s=1 / 3)
+    given = replace(request, exemplar=np.random.default_rng(0).standard_normal(700).astype(np.float32))
+    _assert_same(read_sound(sound_frame(5, given), lambda: True), given)
     got = read_sound(sound_frame(5, request), lambda: True)
     _assert_same(got, request)
     assert got.cancelled() and not request.cancelled()
+
+
+def test_where_an_exemplar_lies_stays_with_the_parent() -> None:
+    request = sound_request()
+    event = replace(request.event, exemplar=Exemplar(1.0, 2.0, "/home/somebody/bark.wav"))
+    frame = sound_frame(1, replace(request, event=event))
+    assert "somebody" not in str(frame.header)
+    _assert_same(read_sound(frame, request.cancelled), request)
 
 
 def test_a_greeting_tells_the_facts() -> None:
@@ -52,7 +62,7 @@ def test_a_greeting_tells_the_facts() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"protocol": 0}, {"protocol": 2}, {"kind": "result"}, {"classes": 3}, {"better_than_repair": ["sing"]}]
+    "change", [{"protocol": 1}, {"protocol": 3}, {"kind": "result"}, {"classes": 3}, {"better_than_repair": ["sing"]}]
 )
 def test_other_greetings_are_refused(change: dict[str, object]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):

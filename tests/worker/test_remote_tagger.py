@@ -10,7 +10,7 @@ import pytest
 
 from recomposer_studio.errors import Cancelled, InputError
 from recomposer_studio.tagging.front_end import Patches
-from recomposer_studio.tagging.tagger import FrameTagger
+from recomposer_studio.tagging.tagger import FrameTagger, pooled
 from recomposer_studio.worker.lost import WorkerLost
 from recomposer_studio.worker.tagger import RemoteTagger
 from tests.worker.fake_listener import MEMORY, NONSENSE, STUCK, PatchTagger, StepTagger
@@ -56,8 +56,10 @@ def test_a_tagger_of_frames_stays_one() -> None:
         assert isinstance(ears, FrameTagger)
         assert ears.event_classes == ("Bark",)
         here, there = StepTagger().sounding(frames), ears.sounding(frames)
-        for name in ("classes", "any_event", "onset"):
+        for name in ("classes", "any_event", "onset", "features"):
             np.testing.assert_array_equal(getattr(there, name), getattr(here, name), strict=True)
+        boxes = np.stack([pooled(here.features[:4]), pooled(here.features[4:])])
+        np.testing.assert_array_equal(ears.names(boxes), StepTagger().names(boxes), strict=True)
 
 
 def test_faults_are_told_and_the_next_request_starts_afresh() -> None:

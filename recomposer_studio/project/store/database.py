@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from recomposer_studio.errors import InputError
+from recomposer_studio.errors import Cancelled, InputError
+from recomposer_studio.project.store.locate import never
 
 FORMAT_VERSION = 2
 APPLICATION_ID = 0x52435350
@@ -83,11 +84,16 @@ def open_working(path: Path) -> sqlite3.Connection:
     return _open(path, f"{_uri(path)}?mode=rw")
 
 
-def open_file(path: Path) -> sqlite3.Connection:
+def open_file(path: Path, cancelled: Callable[[], bool] = never) -> sqlite3.Connection:
     """Opens a project file for reading; nothing is written, locked or made beside it.
+
+    Args:
+        path: the file.
+        cancelled: polled while its pages are checked.
 
     Raises:
         InputError: it is missing, no project file, damaged, or of a newer version.
+        Cancelled: `cancelled` returned true.
     """
     try:
         if path.exists() and not path.is_file() and not path.is_dir():  # to open a pipe waits for somebody who writes
@@ -104,7 +110,22 @@ def open_file(path: Path) -> sqlite3.Connection:
         raise InputError(f"{path}: this is no project of Recomposer Studio; choose a .recomposer file.")
     if size_bytes > MAX_FILE_BYTES:
         raise InputError(f"{path}: a project has at most {MAX_FILE_BYTES // 2**30} GiB; this file is damaged.")
-    return _open(path, f"{_uri(path)}?mode=ro&immutable=1")
+    return _open(path, f"{_uri(path)}?mode=ro&immutable=1", cancelled)
+
+
+def saved_id(path: Path) -> str:
+    """What the save that wrote a project file is known by; empty when it has none, or cannot be read."""
+    try:
+        connection = sqlite3.connect(f"{_uri(path)}?mode=ro&immutable=1", uri=True, isolation_level=None)
+        try:
+            _distrust(connection, path)
+            _check_tables(connection, path)
+            found = fact(connection, "saved")
+        finally:
+            connection.close()
+    except (sqlite3.Error, OSError, ValueError, InputError):
+        return ""
+    return found if isinstance(found, str) else ""
 
 
 def damaged(path: Path, reason: object) -> InputError:
@@ -160,14 +181,16 @@ def _uri(path: Path) -> str:
     return "file://" + quote(os.fsencode(name if name.startswith("/") else f"/{name}"), safe="/:")
 
 
-def _open(path: Path, uri: str) -> sqlite3.Connection:
+def _open(path: Path, uri: str, cancelled: Callable[[], bool] = never) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(uri, uri=True, timeout=5, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise damaged(path, error) from None
     try:
-        _distrust(connection, path)
-        version = _check(connection, path)
+        _distrust(connection, path, cancelled)
+        version = _check_tables(connection, path)
+        if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise damaged(path, "its pages contradict each other")
         if version < FORMAT_VERSION:
             older, connection = connection, sqlite3.connect("", isolation_level=None, check_same_thread=False)
             try:
@@ -178,6 +201,8 @@ def _open(path: Path, uri: str) -> sqlite3.Connection:
             migrate(connection)
     except (sqlite3.Error, UnicodeDecodeError) as error:  # the second for names of tables that are no text
         connection.close()
+        if cancelled():
+            raise Cancelled from None
         raise damaged(path, error) from None
     except BaseException:
         connection.close()
@@ -185,18 +210,18 @@ def _open(path: Path, uri: str) -> sqlite3.Connection:
     return connection
 
 
-def _distrust(connection: sqlite3.Connection, path: Path) -> None:
+def _distrust(connection: sqlite3.Connection, path: Path, cancelled: Callable[[], bool] = never) -> None:
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_BYTES)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0", "temp_store=FILE"):
         connection.execute(f"PRAGMA {pragma}")
     looks = itertools.count()
     most = _LOOKS_AT_LEAST + _LOOKS_PER_MIB * (path.stat().st_size >> 20)
-    connection.set_progress_handler(lambda: int(next(looks) > most), _STEPS_PER_LOOK)
+    connection.set_progress_handler(lambda: int(next(looks) > most or cancelled()), _STEPS_PER_LOOK)
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> int:
-    """Checks the version, the tables and the pages; returns the version."""
+def _check_tables(connection: sqlite3.Connection, path: Path) -> int:
+    """Checks the version and the tables; returns the version."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > FORMAT_VERSION:
         raise InputError(
@@ -206,9 +231,6 @@ def _check(connection: sqlite3.Connection, path: Path) -> int:
     tables = dict(connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL OR type != 'index'"))
     if version not in SCHEMAS or tables != SCHEMAS[version]:
         raise damaged(path, "its tables are not those of a project")
-    found = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if found != ("ok",):
-        raise damaged(path, "its pages contradict each other")
     return version
 
 

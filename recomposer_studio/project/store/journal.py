@@ -2,10 +2,11 @@
 
 import hashlib
 import os
+import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recomposer_studio.audio.atomic import pending_file, write_error
+from recomposer_studio.errors import Cancelled
 from recomposer_studio.project.state import State
 from recomposer_studio.project.store import database
 from recomposer_studio.project.store.contents import Project, Recording, Step
 from recomposer_studio.project.store.database import PIECE_BYTES, fact, format_json, set_fact
+from recomposer_studio.project.store.locate import never
 from recomposer_studio.project.store.reader import array_digest
 from recomposer_studio.project.store.values import APART, encode_fields
+from recomposer_studio.project.store.version import Version, check_same, version
 
+_TELL_S = 0.1
+_STEPS_PER_LOOK = 12
+"""SQLite copies a row, which may be a piece of sound of 4 MiB, in three steps."""
 _SWEEP_S = 10.0
 """What was cut off the history is let go of at most this often, besides before every save."""
 
@@ -172,39 +179,101 @@ class Journal:
         return digest.hexdigest()
 
 
-def copy_project(working: Path, target: Path) -> int:
+@dataclass(frozen=True)
+class Copied:
+    """A project file that was written.
+
+    Attributes:
+        revision: the revision of the working database that it holds.
+        version: what the file is known by from now on.
+    """
+
+    revision: int
+    version: Version
+
+
+def copy_project(
+    working: Path,
+    target: Path,
+    known: Version | None = None,
+    cancelled: Callable[[], bool] = never,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Copied:
     """Puts a finished copy of a working database in the place of a project file; the journal may go on writing meanwhile.
 
     The copy is made beside the target with SQLite's VACUUM INTO, which leaves out what was removed, is put on the disk and
     then takes the target's name: whoever reads the target finds the old project or the new one, whole.
 
-    Returns:
-        The revision that the copy holds.
+    Args:
+        working: the working database.
+        target: the project file.
+        known: the version that the copy may replace; None for any.
+        cancelled: polled between pieces of work.
+        progress: told the share that is written.
 
     Raises:
         InputError: it cannot be written there.
+        Replaced: what is there is another version.
+        Cancelled: `cancelled` returned true; the file is as it was.
     """
+    saved = secrets.token_hex(8)
     with pending_file(target) as file:
         try:
-            connection = sqlite3.connect(working, timeout=5, isolation_level=None)
-            try:
-                connection.execute("VACUUM INTO ?", (str(file.path),))
-            finally:
-                connection.close()
+            if known is not None:
+                check_same(target, known)
+            _vacuum(working, file.path, cancelled, progress)
             copy = sqlite3.connect(file.path, isolation_level=None)
             try:
+                copy.execute("PRAGMA journal_mode=MEMORY")  # nobody reads it before it is whole
+                set_fact(copy, "saved", saved)
                 revision: int = fact(copy, "revision")
             finally:
                 copy.close()
+            present = version(file.path, saved)
+            if known is not None:  # perhaps meanwhile
+                check_same(target, known)
         except (sqlite3.Error, OSError) as error:
             raise write_error(target, error) from error
         finally:
             # What SQLite keeps beside a database that it could not finish.
             for suffix in ("-journal", "-wal", "-shm"):
                 file.path.with_name(file.path.name + suffix).unlink(missing_ok=True)
+        if cancelled():
+            raise Cancelled
+        if present is None:
+            raise write_error(target, FileNotFoundError(2, "another program removed it while it was written"))
         file.commit()
     _sync_folder(target.parent)
-    return revision
+    return Copied(revision, present)
+
+
+def _vacuum(working: Path, copy: Path, cancelled: Callable[[], bool], progress: Callable[[float], None]) -> None:
+    """Writes what a database holds into an empty file.
+
+    Raises:
+        sqlite3.Error, OSError: it cannot be written.
+        Cancelled: `cancelled` returned true.
+    """
+    told_s = time.monotonic()
+    whole = max(working.stat().st_size, 1)
+
+    def look() -> int:
+        nonlocal told_s
+        if time.monotonic() - told_s >= _TELL_S:
+            told_s = time.monotonic()
+            progress(min(copy.stat().st_size / whole, 1.0))
+        return int(cancelled())
+
+    connection = sqlite3.connect(working, timeout=5, isolation_level=None)
+    try:
+        connection.set_progress_handler(look, _STEPS_PER_LOOK)
+        connection.execute("VACUUM INTO ?", (str(copy),))
+    except sqlite3.Error:
+        if cancelled():
+            raise Cancelled from None
+        raise
+    finally:
+        connection.close()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from recomposer_studio.audio.atomic import same_file
 from recomposer_studio.errors import Cancelled, InputError
 from recomposer_studio.project.store.contents import Recording
 
@@ -80,7 +79,12 @@ def places(recording: Recording, project: Path | None) -> list[Path]:
     return found
 
 
-def compare(recording: Recording, path: Path, cancelled: Callable[[], bool] = never) -> Found:
+def compare(
+    recording: Recording,
+    path: Path,
+    cancelled: Callable[[], bool] = never,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Found:
     """Whether a file has the bytes that the project knows; by its length while their hash is not known.
 
     Raises:
@@ -90,7 +94,8 @@ def compare(recording: Recording, path: Path, cancelled: Callable[[], bool] = ne
     try:
         if not path.is_file():
             raise InputError(f"{path}: there is no such file; choose the recording of the project.")
-        sha256 = digest(path, cancelled)
+        whole = max(path.stat().st_size, 1)
+        sha256 = digest(path, cancelled, lambda done: progress(min(done / whole, 1.0)))
         size_bytes = path.stat().st_size
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); check the drive and its rights.") from None
@@ -98,28 +103,35 @@ def compare(recording: Recording, path: Path, cancelled: Callable[[], bool] = ne
     return Found(path, same, sha256)
 
 
-def digest(path: Path, cancelled: Callable[[], bool] = never) -> str:
+def digest(
+    path: Path, cancelled: Callable[[], bool] = never, progress: Callable[[int], None] = lambda done: None
+) -> str:
     """The SHA-256 of a file's bytes as they are now, hexadecimal.
+
+    Args:
+        path: the file.
+        cancelled: polled between pieces.
+        progress: told how many bytes are read.
 
     Raises:
         OSError: it cannot be read.
         Cancelled: `cancelled` returned true.
     """
-    found = hashlib.sha256()
+    found, done = hashlib.sha256(), 0
     with path.open("rb") as file:
         while data := file.read(_BYTES_AT_ONCE):
             found.update(data)
+            done += len(data)
+            progress(done)
             if cancelled():
                 raise Cancelled
     return found.hexdigest()
 
 
 def lying(recording: Recording, project: Path) -> Recording:
-    """The recording's facts with its place from the folder of a project file."""
+    """The recording's facts with its place from the folder of a project file, by the names alone: no drive is asked."""
     folder, path = project.absolute().parent, Path(recording.path)
-    relative = ""
-    if not recording.embedded and path.is_relative_to(folder) and same_file(folder / path.relative_to(folder), path):
-        relative = path.relative_to(folder).as_posix()
+    relative = path.relative_to(folder).as_posix() if path.is_relative_to(folder) and not recording.embedded else ""
     return replace(recording, relative=relative)
 
 

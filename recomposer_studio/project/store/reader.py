@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 
 from recomposer_studio.audio.atomic import atomic_path
 from recomposer_studio.audio.source import Source
-from recomposer_studio.errors import InputError
+from recomposer_studio.errors import Cancelled, InputError
 from recomposer_studio.project.state import TakeEntry
 from recomposer_studio.project.store.contents import History, Project, Recording, Step, View, misfit, other_format
 from recomposer_studio.project.store.database import damaged, fact, parse
+from recomposer_studio.project.store.locate import never
 from recomposer_studio.project.store.values import APART, Damage, decode, decode_fields
 
 _KINDS = {name: kind for kind, name in APART.items()}
@@ -60,20 +62,22 @@ class Reader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def project(self, source: Source) -> Project:
+    def project(self, source: Source, cancelled: Callable[[], bool] = never) -> Project:
         """The whole project.
 
         Args:
             source: its recording, or what takes its place.
+            cancelled: polled between values and pieces of sound.
 
         Raises:
             InputError: it is damaged, or cannot work on this recording.
+            Cancelled: `cancelled` returned true.
         """
         problem = other_format(self.recording, source)
         if problem:
             raise self._misfit(source, problem)
         try:
-            rows = _Rows(self._connection, source)
+            rows = _Rows(self._connection, source, cancelled)
             history = self._history(rows)
             view = decode_fields(fact(self._connection, "view") or {}, View, rows)
             elsewhere = decode(fact(self._connection, "elsewhere") or [], frozenset[str], rows)
@@ -84,11 +88,12 @@ class Reader:
             raise self._misfit(source, problem)
         return Project(self.recording, history, view, elsewhere)
 
-    def extract_recording(self, path: Path) -> None:
+    def extract_recording(self, path: Path, cancelled: Callable[[], bool] = never) -> None:
         """Writes the embedded recording to a file.
 
         Raises:
             InputError: it is damaged, or cannot be written there.
+            Cancelled: `cancelled` returned true.
         """
         digest, size_bytes = hashlib.sha256(), 0
         with atomic_path(path) as beside, beside.open("wb") as file:
@@ -96,6 +101,8 @@ class Reader:
                 for (data,) in self._connection.execute("SELECT data FROM recording ORDER BY id"):
                     if not isinstance(data, bytes):
                         raise damaged(self.path, "its recording is missing")
+                    if cancelled():
+                        raise Cancelled
                     size_bytes += len(data)
                     digest.update(data)
                     file.write(data)
@@ -118,7 +125,7 @@ class Reader:
             raise damaged(self.path, error) from None
 
     def facts(self, name: str) -> Any:
-        """A fact of the database besides the project: "copied", "revision" or "edited"; None when it has none.
+        """A fact of the database besides the project: "copied", "revision", "edited" or "saved"; None when it has none.
 
         Raises:
             InputError: it is damaged.
@@ -175,15 +182,17 @@ class _NoRows:
 class _Rows:
     """The values in rows of their own, each made once, so that states share again what they shared; a `Finder`."""
 
-    def __init__(self, connection: sqlite3.Connection, source: Source) -> None:
+    def __init__(self, connection: sqlite3.Connection, source: Source, cancelled: Callable[[], bool]) -> None:
         self.source = source
-        self._connection = connection
+        self._connection, self._cancelled = connection, cancelled
         self._values: dict[int, tuple[str, Any]] = {}
         self._arrays: dict[int, NDArray[np.float32]] = {}
 
     def load(self) -> None:
         """Reads all rows; a row may only refer to earlier ones, so none refers to itself."""
         for number, kind, text in self._connection.execute("SELECT id, kind, json FROM value ORDER BY id"):
+            if self._cancelled():
+                raise Cancelled
             if kind not in _KINDS:
                 raise Damage("a value has an unknown kind, or a newer Recomposer Studio wrote it")
             value = decode_fields(_object(text), _KINDS[kind], self)
@@ -219,6 +228,8 @@ class _Rows:
         for (data,) in self._connection.execute("SELECT data FROM piece WHERE array = ? ORDER BY id", (number,)):
             if not isinstance(data, bytes):
                 raise Damage("the sound of a layer is no sound")
+            if self._cancelled():
+                raise Cancelled
             room[at : at + len(data)] = data
             at += len(data)
         if array_digest(array) != sha256:

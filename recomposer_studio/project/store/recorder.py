@@ -7,15 +7,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from recomposer_studio.errors import InputError
+from recomposer_studio.errors import Cancelled, InputError
 from recomposer_studio.project.store.contents import Project
 from recomposer_studio.project.store.home import Home, Place, unsafe
 from recomposer_studio.project.store.journal import Journal
+from recomposer_studio.project.store.locate import never
 
 GATHER_S = 0.1
 """Changes of one gesture arrive like this close after each other and are written together."""
 LAZY_S = 2.0
 RETRY_S = 2.0
+_LOOK_S = 0.1
 
 
 class Recorder:
@@ -80,23 +82,30 @@ class Recorder:
             self._copied = path, revision
             self._changed.notify_all()
 
-    def flush(self, timeout_s: float = 600.0, *, sweep: bool = False) -> Path:
+    def flush(self, timeout_s: float = 600.0, *, sweep: bool = False, cancelled: Callable[[], bool] = never) -> Path:
         """Waits until all that was handed over is on the disk.
 
         Args:
             timeout_s: waits so long at most.
             sweep: whether what no state reaches any more is removed too.
+            cancelled: polled while it waits.
 
         Returns:
             The working database.
 
         Raises:
             InputError: it could not be written.
+            Cancelled: `cancelled` returned true; writing goes on.
         """
         with self._changed:
             self._wanted, self._sweep, self._problem = True, sweep, ""
             self._changed.notify_all()
-            done = self._changed.wait_for(lambda: not self._wanted or bool(self._problem) or self._idle, timeout_s)
+            end_s, done = time.monotonic() + timeout_s, False
+            while not done and time.monotonic() < end_s:
+                wait_s = min(end_s - time.monotonic(), _LOOK_S)
+                done = self._changed.wait_for(lambda: not self._wanted or bool(self._problem) or self._idle, wait_s)
+                if not done and cancelled():
+                    raise Cancelled
             self._wanted = False
             if self._problem:
                 raise InputError(self._problem)
@@ -105,13 +114,16 @@ class Recorder:
             return self._place.database
 
     def close(self, *, keep: bool) -> None:
-        """Ends the thread, after a last try to write what is pending.
+        """Ends the thread.
 
         Args:
-            keep: whether the working folder stays, to be offered at the next start; else it is removed.
+            keep: whether the working folder stays, to be offered at the next start, after a last try to write what is pending;
+                else it is removed.
         """
         with self._changed:
             self._closing = True
+            if not keep:
+                self._pending = None
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join()

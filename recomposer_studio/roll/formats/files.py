@@ -38,17 +38,6 @@ SUFFIXES = {
 }
 """How the name of a file in each format ends."""
 
-TITLES = {
-    LabelFormat.ROLL: "Roll",
-    LabelFormat.AUDACITY: "Audacity labels",
-    LabelFormat.CSV: "CSV",
-    LabelFormat.TSV: "TSV",
-    LabelFormat.RAVEN: "Raven selections",
-    LabelFormat.TEXTGRID: "Praat TextGrid",
-    LabelFormat.JAMS: "JAMS",
-}
-"""What each format is called."""
-
 
 def format_of(path: Path) -> LabelFormat | None:
     """The format that a file's name asks for; None for a name that asks for none."""

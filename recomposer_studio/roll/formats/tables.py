@@ -7,6 +7,7 @@ full-width form of these) is written with an apostrophe in front, which spreadsh
 
 import csv
 import io
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 
 from recomposer_studio.errors import InputError
 from recomposer_studio.roll.event import Action, Event, EventRoll, shown
+from recomposer_studio.roll.file import exemplar_values
 from recomposer_studio.roll.formats.values import (
     DEFAULTS,
     UNNAMED,
@@ -43,7 +45,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "high_hz": ("high_hz", "high_freq_hz", "high_freq", "high_frequency", "max_freq", "f_high", "fmax"),
     "confidence": ("confidence", "score", "probability"),
 }  # fmt: skip
-_OWN = ("action", "row", "id", "level_db", "by_db", "gain_db", "amount", "pan", "muted")
+_OWN = ("action", "row", "id", "level_db", "by_db", "gain_db", "amount", "pan", "muted", "exemplar")
 _TEXTS = ("action", "row", "id")
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -119,6 +121,11 @@ def _values(table: Table, cells: list[str], place: str) -> dict[str, Any] | None
             if said.lower() not in _TRUTH:
                 raise InputError(f"{place}: muted must be true or false, not {shown(said)}")
             values[name] = _TRUTH[said.lower()]
+        elif name == "exemplar":
+            try:
+                values[name] = json.loads(said)
+            except (ValueError, RecursionError):
+                raise InputError(f"{place}: exemplar must be an object as in a roll file, not {shown(said)}") from None
         else:
             values[name] = number(said, name, place)
     return values
@@ -233,6 +240,8 @@ def format_table(roll: EventRoll, about: About, delimiter: str) -> str:
         "row": lambda event: guarded(event.row),
         "id": lambda event: guarded(event.id),
     } | {name: _field_writer(name) for name in optional}
+    if any(event.exemplar for event in roll.events):
+        columns["exemplar"] = _written_exemplar
     lines = [list(columns), *([write(event) for write in columns.values()] for event in roll.events)]
     return written(lines, delimiter)
 
@@ -245,6 +254,10 @@ def _field_writer(name: str) -> Callable[[Event], str]:
         return str(value).lower() if isinstance(value, bool) else digits(value)
 
     return write
+
+
+def _written_exemplar(event: Event) -> str:
+    return "" if event.exemplar is None else json.dumps(exemplar_values(event.exemplar), ensure_ascii=False)
 
 
 def written(lines: list[list[str]], delimiter: str) -> str:

@@ -8,8 +8,7 @@ from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QImage, QPainter,
 from recomposer_studio.roll.event import Action, Event
 from recomposer_studio.studio.theme import ACTION_COLOURS, ACTION_SIGNS, Shades
 from recomposer_studio.studio.views.box_index import ACTIONS
-from recomposer_studio.studio.views.captions import Tag
-from recomposer_studio.studio.views.strip import GUTTER
+from recomposer_studio.studio.views.captions import LaneTag, Tag
 
 _PATTERNS = {
     Action.INSERT: Qt.BrushStyle.NoBrush,
@@ -58,7 +57,7 @@ def paint_in_lane(
     selected: bool,
     shade: Shades,
     metrics: QFontMetrics,
-    free: tuple[float, float],
+    tag: LaneTag,
 ) -> None:
     """A box on the roll: tinted, patterned, captioned inside, or beside it where it is short.
 
@@ -69,7 +68,7 @@ def paint_in_lane(
         selected: whether it is selected.
         shade: the colours in use.
         metrics: of the font in use.
-        free: how far the lane is free to the left and to the right, for the caption of a short box.
+        tag: the place of its caption.
     """
     own = lane_colour(event, shade)
     tint = QColor(own)
@@ -81,26 +80,14 @@ def paint_in_lane(
         painter.fillRect(rect, QBrush(pattern, _PATTERNS[event.action]))
     _outline(painter, rect.toAlignedRect(), event, own, selected)
     words = caption(event)
-    width = text_width(words, metrics)
-    # Not the clip: while the playhead moves, that is only a narrow column.
-    visible_left = max(rect.left(), GUTTER)
-    room = min(rect.right(), painter.window().right()) - visible_left - 8
+    spot = tag.spot
     painter.setPen(shade.text)
-    if width <= room:
-        spot = QRectF(visible_left + 4, rect.top() + 2, width + 4, rect.height() - 4)
+    if tag.inside:
         ground = QColor(shade.lane)
         ground.setAlpha(205)
         painter.fillRect(spot, ground)
-        painter.drawText(spot.adjusted(2, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, words)
-        return
-    before, behind = rect.left() - free[0] - 8, free[1] - rect.right() - 8
-    if behind < width <= before:
-        spot = QRectF(rect.left() - width - 6, rect.top(), width + 4, rect.height())
-    elif behind < width and behind < room:
-        spot = QRectF(visible_left + 4, rect.top(), room, rect.height())
-    else:
-        spot = QRectF(rect.right() + 5, rect.top(), behind, rect.height())
-    if spot.width() < width:
+        spot = spot.adjusted(2, 0, 0, 0)
+    elif spot.width() < text_width(words, metrics):
         words = metrics.elidedText(words, Qt.TextElideMode.ElideRight, int(spot.width()))
     painter.drawText(spot, Qt.AlignmentFlag.AlignVCenter, words)
 

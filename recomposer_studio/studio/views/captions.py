@@ -1,4 +1,4 @@
-"""Where the captions of boxes go, so that each can be read: inside its box, else under, over or beside it."""
+"""Where the captions of boxes go, so that each can be read: inside its box, else under, over or beside it, and beside it in a lane."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +21,40 @@ class Tag:
     number: int
     spot: QRectF
     away: bool
+
+
+@dataclass(frozen=True)
+class LaneTag:
+    """A caption in a lane.
+
+    Attributes:
+        spot: where it lies; its words are cut short where that is narrower than they are.
+        inside: whether it lies inside of its box, which needs a ground to be read on.
+    """
+
+    spot: QRectF
+    inside: bool
+
+
+def place_in_lane(box: QRectF, width: float, free: tuple[float, float], visible: tuple[float, float]) -> LaneTag:
+    """A place for the caption of a box in a lane: inside it, else to the right or the left of it, where there is more room.
+
+    Args:
+        box: where the box lies.
+        width: how wide the caption is, in pixels.
+        free: how far the lane is free to the left and to the right: up to boxes and captions that are placed already.
+        visible: the edges of what is on the screen.
+    """
+    left = max(box.left(), visible[0])
+    room = min(box.right(), visible[1]) - left - 8
+    if width <= room:
+        return LaneTag(QRectF(left + 4, box.top() + 2, width + 4, box.height() - 4), True)
+    before, behind = box.left() - free[0] - 8, free[1] - box.right() - 8
+    if behind < width <= before:
+        return LaneTag(QRectF(box.left() - width - 6, box.top(), width + 4, box.height()), False)
+    if behind < width and behind < room:
+        return LaneTag(QRectF(left + 4, box.top(), room, box.height()), False)
+    return LaneTag(QRectF(box.right() + 5, box.top(), min(behind, width + 4), box.height()), False)
 
 
 def place(boxes: Sequence[QRectF], widths: Sequence[float], height: float, bounds: QRectF) -> list[Tag]:

@@ -88,6 +88,12 @@ class DecodingPanel(QScrollArea):
             self.levels, self.tr("Levels"),
             self.tr("How finely inserted sounds are drawn: few levels are quick and coarse, all of them sound best"),
         )  # fmt: skip
+        self.candidates = QSpinBox()
+        self.candidates.setRange(*(int(limit) for limit in DECODING_RANGES["candidates"]))
+        self._dress(
+            self.candidates, self.tr("Candidates"),
+            self.tr("How many sounds are made for an insert, of which the one most like its class is kept: more take longer"),
+        )  # fmt: skip
         self.fade = QDoubleSpinBox()
         self.fade.setRange(*FADE_MS)
         self.fade.setDecimals(1)
@@ -124,7 +130,8 @@ class DecodingPanel(QScrollArea):
         self.reset.setToolTip(self.tr("Put every setting of this panel back, but for where the model runs"))
         self.reset.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.reset.clicked.connect(lambda: self._show_and_tell(Recipe()))
-        for spin in (self.seed, self.top_k, self.levels, self.temperature, self.guidance, self.top_p, self.fade):
+        whole = (self.seed, self.top_k, self.levels, self.candidates)
+        for spin in (*whole, self.temperature, self.guidance, self.top_p, self.fade):
             spin.valueChanged.connect(self._entered)
         self.renderer.activated.connect(self._entered)
         self.device.activated.connect(lambda _: self.device_chosen.emit(str(self.device.currentData())))
@@ -165,7 +172,7 @@ class DecodingPanel(QScrollArea):
             (self.temperature, self.temperature, 1, 0), (self.guidance, self.guidance, 1, 2),
             (self.top_p, self.top_p, 2, 0), (self.top_k, self.top_k, 2, 2),
             (self.levels, self.levels, 3, 0), (self.fade, self.fade, 3, 2),
-            (self.device, self.device, 4, 0),
+            (self.candidates, self.candidates, 4, 0), (self.device, self.device, 4, 2),
         )  # fmt: skip
         for field, holder, line, column in places:
             label = QLabel(field.accessibleName())
@@ -176,10 +183,10 @@ class DecodingPanel(QScrollArea):
         last = QHBoxLayout()
         last.addWidget(self.used, 1)
         last.addWidget(self.reset)
-        grid.addLayout(last, 4, 2, 1, 2)
+        grid.addLayout(last, 5, 0, 1, 4)
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(3, 1)
-        grid.setRowStretch(5, 1)
+        grid.setRowStretch(6, 1)
         self.setWidget(page)
 
     # --- showing -----------------------------------------------------------------------------------------------------
@@ -200,6 +207,7 @@ class DecodingPanel(QScrollArea):
         self.top_p.setValue(decoding.top_p)
         self.top_k.setValue(decoding.top_k)
         self.levels.setValue(decoding.levels)
+        self.candidates.setValue(decoding.candidates)
         self.fade.setValue(recipe.fade_s * 1000)
         self._filling = False
         self._read()
@@ -244,10 +252,11 @@ class DecodingPanel(QScrollArea):
             top_p=round(self.top_p.value(), 2),
             guidance=round(self.guidance.value(), 1),
             levels=self.levels.value(),
+            candidates=self.candidates.value(),
         )
         renderer = Renderer(str(self.renderer.currentData()))
         self._recipe = Recipe(self.seed.value(), renderer, decoding, round(self.fade.value() / 1000, 4))
         inserts = renderer is not Renderer.REPAIR
-        for field in (self.temperature, self.guidance, self.top_p, self.top_k, self.levels):
+        for field in (self.temperature, self.guidance, self.top_p, self.top_k, self.levels, self.candidates):
             field.setEnabled(inserts)
         self.reset.setEnabled(self._recipe != Recipe())

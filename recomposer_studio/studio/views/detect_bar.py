@@ -43,7 +43,7 @@ class DetectBar(QFrame):
         self.setAccessibleName(self.tr("Detection"))
         self._document, self._detecting, self._suggestions = document, detecting, suggestions
         self._filling = False
-        self._can_listen = False
+        self._can_listen = self._may_install = False
         # Remembered when it rests: every step of a drag would be a file to write.
         self._settled = QTimer(self)
         self._settled.setSingleShot(True)
@@ -158,7 +158,7 @@ class DetectBar(QFrame):
         self.detect.setVisible(not running)
         self.detect.setEnabled(self._can_listen)
         self.tagger.setVisible(not running and self._can_listen)
-        self.install.setVisible(not running and len(ready) < len(listeners))
+        self._may_install = not running and len(ready) < len(listeners)
         for widget in (self.progress, self.work, self.cancel):
             widget.setVisible(running)
         self._show_suggestions()
@@ -168,6 +168,7 @@ class DetectBar(QFrame):
         some = bool(self._document.suggestions.events)
         for part in (self.least, self.threshold, self.value):
             part.setVisible(some)
+        self.install.setVisible(self._may_install and not some)
         # While it listens their place is needed; the keys work all the same.
         for button in (self.accept, self.reject, self.accept_all):
             button.setVisible(some and not self._detecting.running)
@@ -175,33 +176,47 @@ class DetectBar(QFrame):
         self.threshold.setValue(round(suggestions.threshold * 100))
         self._filling = False
         self.value.setText(f"{suggestions.threshold:.0%}")
-        self.count.setText(self._words())
+        self.count.set_wordings(*self._wordings())
         self.count.setToolTip(self.count.text())
         focused = suggestions.focused is not None
         self.accept.setEnabled(focused)
         self.reject.setEnabled(focused)
         self.accept_all.setEnabled(bool(suggestions.visible))
 
-    def _words(self) -> str:
+    def _wordings(self) -> tuple[str, ...]:
+        """What there is to say, the longest wording first."""
         suggestions = self._suggestions
         shown, hidden = len(suggestions.visible), suggestions.hidden
         focused = suggestions.focused
         if focused is not None:
-            words = self.tr("{0}, {1} sure: Return accepts, Backspace rejects, I X E accept with that action")
-            return words.format(focused.label, f"{focused.confidence or 0.0:.0%}")
+            brief = self.tr("{0}, {1} sure").format(focused.label, f"{focused.confidence or 0.0:.0%}")
+            return (
+                self.tr("{0}: Return accepts, Backspace rejects, I X E accept with that action").format(brief),
+                self.tr("{0}: Return accepts, Backspace rejects").format(brief),
+                brief,
+            )
         if shown and hidden:
-            return self.tr("{0} of {1} suggestions; Alt+Right goes through them").format(shown, shown + hidden)
-        if shown == 1:
-            return self.tr("1 suggestion; Alt+Right goes to it")
+            brief = self.tr("{0} of {1} suggestions").format(shown, shown + hidden)
+        elif shown:
+            brief = self.tr("1 suggestion") if shown == 1 else self.tr("{0} suggestions").format(shown)
         if shown:
-            return self.tr("{0} suggestions; Alt+Right goes through them").format(shown)
+            through = (
+                self.tr("{0}; Alt+Right goes to it") if shown == 1 else self.tr("{0}; Alt+Right goes through them")
+            )
+            return through.format(brief), brief
         if hidden:
-            return self.tr("{0} suggestions are hidden: move the slider to the left to see them").format(hidden)
+            return (
+                self.tr("{0} suggestions are hidden: move the slider to the left to see them").format(hidden),
+                self.tr("{0} suggestions are hidden").format(hidden),
+                self.tr("{0} hidden").format(hidden),
+            )
         if self._detecting.running:
-            return ""
-        if self._can_listen:
-            return self.tr("Suggests rows: what is heard, where, and how sure that is")
-        return self.tr("A detector suggests rows: what is heard, where, and how sure that is")
+            return ("",)
+        return (
+            self.tr("Suggests rows: what is heard, where, and how sure that is"),
+            self.tr("Suggests rows for what is heard"),
+            "",
+        )
 
     def _progressed(self, share: float, left_s: float, what: str) -> None:
         self.progress.setRange(0, 0 if share < 0 else 1000)
@@ -225,15 +240,31 @@ class DetectBar(QFrame):
 
 
 class ElidedLabel(QLabel):
-    """A label that is cut short, with an ellipsis, where there is too little room."""
+    """A label that says it shorter, and in the end is cut short with an ellipsis, where there is too little room.
+
+    Its text, which is also what is spoken, is the longest wording.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self._wordings: tuple[str, ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def set_wordings(self, *wordings: str) -> None:
+        """The same in several words, the longest wording first."""
+        self._wordings = wordings
+        self.setText(wordings[0])
+
+    @property
+    def shown(self) -> str:
+        """What fits."""
+        wordings = self._wordings if self._wordings[:1] == (self.text(),) else (self.text(),)
+        metrics, room = self.fontMetrics(), self.width()
+        fitting = (words for words in wordings if metrics.horizontalAdvance(words) <= room)
+        return next(fitting, metrics.elidedText(wordings[-1], Qt.TextElideMode.ElideRight, room))
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Draws what fits."""
         painter = QPainter(self)
-        words = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words)
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, self.shown)
         painter.end()

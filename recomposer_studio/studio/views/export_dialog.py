@@ -31,8 +31,9 @@ from recomposer_studio.errors import InputError
 from recomposer_studio.project.export import Exported, ExportOptions, ExportPlan, lay_out, region_of
 from recomposer_studio.project.headroom import ClipError
 from recomposer_studio.project.take import BED, Part, Take, stem_parts
-from recomposer_studio.roll.formats.files import SUFFIXES, TITLES, LabelFormat
+from recomposer_studio.roll.formats.files import SUFFIXES, LabelFormat
 from recomposer_studio.studio.exporting import Choices, Export
+from recomposer_studio.studio.label_files import titles
 from recomposer_studio.studio.plain import as_plain
 
 _KEPT_SUFFIXES = (".wav", ".flac", ".aif", ".aiff", ".caf", ".w64")
@@ -167,7 +168,7 @@ class ExportDialog(QDialog):
 
     def _build_extras(self, choices: Choices) -> None:
         self.labels: dict[LabelFormat, QCheckBox] = {}
-        for kind, title in TITLES.items():
+        for kind, title in titles(self).items():
             box = QCheckBox(f"{title} ({SUFFIXES[kind]})")
             box.setAccessibleName(self.tr("Rows as labels: {0}").format(title))
             box.setChecked(kind in choices.labels)
@@ -277,7 +278,7 @@ class ExportDialog(QDialog):
             region = region_of(self.take.source, *self._marked_s)
         items = [self.stem_list.item(at) for at in range(self.stem_list.count())]
         stems = frozenset(item.data(_PART) for item in items if item.checkState() == Qt.CheckState.Checked)
-        beside = tuple(path.with_name(path.stem + SUFFIXES[kind]) for kind in TITLES if kind in choices.labels)
+        beside = tuple(path.with_name(path.stem + SUFFIXES[kind]) for kind in SUFFIXES if kind in choices.labels)
         return ExportOptions(choices.depth, region, stems, beside, choices.recipe, choices.markers)
 
     def _path(self, field: QLineEdit) -> Path:

@@ -23,6 +23,7 @@ from recomposer_studio.studio.document import Document
 from recomposer_studio.studio.plain import as_plain
 from recomposer_studio.studio.theme import ACTION_SIGNS
 from recomposer_studio.studio.views.class_field import ClassField
+from recomposer_studio.studio.views.exemplar_field import ExemplarField
 from recomposer_studio.studio.views.mixed import MixedSpin
 from recomposer_studio.studio.views.table import action_words
 
@@ -56,6 +57,7 @@ class Inspector(QWidget):
         document.selection_changed.connect(self.refresh)
         document.roll_changed.connect(self.refresh)
         document.opened.connect(self.refresh)
+        document.area_changed.connect(self._show_exemplars)
         self.refresh()
 
     def _form(self) -> QWidget:
@@ -113,6 +115,10 @@ class Inspector(QWidget):
         level.addWidget(self._level, 1)
         level.addWidget(self._by)
         form.addRow(self.tr("Level"), self._level_row)
+        self.exemplar_field = ExemplarField()
+        self.exemplar_field.chosen.connect(lambda exemplar: self._change(self.tr("Set example"), "", exemplar=exemplar))
+        form.addRow(self.tr("Example"), self.exemplar_field)
+        self._rows = form
         outer.addLayout(form)
         outer.addStretch(1)
         return page
@@ -186,7 +192,16 @@ class Inspector(QWidget):
         )
         self._by.setCheckState(mixed if len(gains) > 1 else whole)
         self._level.show_values([e.level_db if e.by_db is None else e.by_db for e in levelled] or [event.level_db])
+        self._show_exemplars()
         self._filling = False
+
+    def _show_exemplars(self) -> None:
+        focus = self.event_in_focus
+        events = [event for event in self.document.selected_events if event is not focus] + ([focus] if focus else [])
+        inserting = bool(events) and all(event.action is Action.INSERT for event in events)
+        self._rows.setRowVisible(self.exemplar_field, inserting)
+        if inserting:
+            self.exemplar_field.show_choice(events, self.document.roll.events, self.document.area)
 
     def _show_class(self, events: list[Event]) -> None:
         labels = list(dict.fromkeys(event.label for event in events))

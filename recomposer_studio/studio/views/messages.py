@@ -76,6 +76,7 @@ class MessageBar(QFrame):
 
     def withdraw(self, offers: Sequence[Offer]) -> None:
         """Closes the message that makes these offers, if it is still there: they no longer hold."""
+        self._waiting = [said for said in self._waiting if not offers or said[1] is not offers]
         if offers and offers is self._offers and not self.isHidden():
             self.dismiss()
 

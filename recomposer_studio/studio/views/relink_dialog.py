@@ -4,13 +4,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFileDialog, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from recomposer_studio.project.store.contents import Recording
 from recomposer_studio.project.store.locate import Found
 
-Compare = Callable[[Recording, Path, Callable[[Found], None]], None]
-"""Compares a file with a recording and answers later."""
+Compare = Callable[[Recording, Path, Callable[[Found], None], Callable[[float], None]], Callable[[], None]]
+"""Compares a file with a recording, tells the share that is done and answers later; returns what stops it."""
 
 
 class RelinkDialog(QDialog):
@@ -68,15 +77,22 @@ class RelinkDialog(QDialog):
         buttons.addButton(self.find_button, QDialogButtonBox.ButtonRole.ActionRole)
         buttons.addButton(self.use_button, QDialogButtonBox.ButtonRole.AcceptRole)
         self.find_button.setDefault(True)
+        self.progress = QProgressBar()
+        self.progress.setRange(0, 1000)
+        self.progress.setTextVisible(False)
+        self.progress.setAccessibleName(self.tr("Progress"))
+        self.progress.hide()
+        self._stop: Callable[[], None] = lambda: None
         layout = QVBoxLayout(self)
         layout.setSpacing(10)
-        for widget in (self.words, facts, self.verdict):
+        for widget in (self.words, facts, self.verdict, self.progress):
             layout.addWidget(widget)
         layout.addStretch(1)
         layout.addWidget(buttons)
         self.find_button.clicked.connect(self._find)
         self.use_button.clicked.connect(lambda: self._use(self._found))
         buttons.rejected.connect(self.reject)
+        self.finished.connect(lambda: self._stop())
         self._show(found)
 
     def choose(self, path: Path) -> None:
@@ -84,11 +100,14 @@ class RelinkDialog(QDialog):
         self.verdict.setText(self.tr("Comparing {0} ...").format(path.name))
         self.find_button.setEnabled(False)
         self.use_button.setEnabled(False)
-        self._compare(self._recording, path, self._compared)
+        self.progress.setValue(0)
+        self.progress.show()
+        self._stop = self._compare(self._recording, path, self._compared, self._show_share)
 
     def refuse(self, sentence: str) -> None:
         """Says why a file cannot be taken."""
         self.verdict.setText(sentence)
+        self.progress.hide()
         self.find_button.setEnabled(True)
 
     def _find(self) -> None:
@@ -106,8 +125,12 @@ class RelinkDialog(QDialog):
         else:
             self._show(found)
 
+    def _show_share(self, share: float) -> None:
+        self.progress.setValue(round(share * 1000))
+
     def _show(self, found: Found) -> None:
         self._found = found
+        self.progress.hide()
         self.find_button.setEnabled(True)
         self.use_button.setEnabled(found.path is not None)
         if found.path is not None:

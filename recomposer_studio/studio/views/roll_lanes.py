@@ -1,7 +1,7 @@
 """The event roll: a lane for every row, on the picture's time axis."""
 
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QResizeEvent
+from PySide6.QtGui import QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from recomposer_studio.errors import InputError
@@ -11,7 +11,8 @@ from recomposer_studio.studio.document import Document
 from recomposer_studio.studio.suggestions import Suggestions
 from recomposer_studio.studio.theme import Shades, is_dark
 from recomposer_studio.studio.time_view import TimeView
-from recomposer_studio.studio.views.boxes import paint_handles, paint_in_lane
+from recomposer_studio.studio.views.boxes import caption, paint_handles, paint_in_lane, text_width
+from recomposer_studio.studio.views.captions import LaneTag, place_in_lane
 from recomposer_studio.studio.views.strip import GUTTER
 from recomposer_studio.studio.views.suggested import SUGGESTED
 from recomposer_studio.studio.views.suggested import paint_in_lane as paint_suggestion
@@ -292,13 +293,10 @@ class RollLanes(Surface):
         shown = [event for event in self.events_in_view() if first <= lanes[event.row] <= last]
         shown.sort(key=lambda event: (lanes[event.row], event.start_s))
         boxes = [self.box(event) for event in shown]
-        order = sorted(range(len(shown)), key=lambda number: shown[number].id in selected)
-        for number in order:
+        tags = self._tags(shown, boxes, metrics)
+        for number in sorted(range(len(shown)), key=lambda number: shown[number].id in selected):
             event = shown[number]
-            same = [n for n in (number - 1, number + 1) if 0 <= n < len(shown) and shown[n].row == event.row]
-            left = max([boxes[n].right() for n in same if n < number], default=float(GUTTER))
-            right = min([boxes[n].left() for n in same if n > number], default=float(self.width()))
-            paint_in_lane(painter, boxes[number], event, event.id in selected, shade, metrics, (left, right))
+            paint_in_lane(painter, boxes[number], event, event.id in selected, shade, metrics, tags[number])
         for event in shown:
             if event.id in selected:
                 paint_handles(painter, self.box(event), event, "lr")
@@ -308,6 +306,21 @@ class RollLanes(Surface):
             painter.setPen(shade.faint)
             words = self.tr("Mark a stretch in the picture and press Ctrl+B, or hold Ctrl and drag: that is a row.")
             painter.drawText(self.plot, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, words)
+
+    def _tags(self, shown: list[Event], boxes: list[QRectF], metrics: QFontMetrics) -> list[LaneTag]:
+        """Where the captions of events go, which come lane by lane and in the order of time: none touches the one before."""
+        tags: list[LaneTag] = []
+        left = float(GUTTER)
+        for number, (event, box) in enumerate(zip(shown, boxes, strict=True)):
+            if number == 0 or shown[number - 1].row != event.row:
+                left = float(GUTTER)
+            last = number + 1 == len(shown) or shown[number + 1].row != event.row
+            right = float(self.width()) if last else boxes[number + 1].left()
+            visible = float(GUTTER), float(self.width() - 1)
+            tag = place_in_lane(box, text_width(caption(event), metrics), (left, right), visible)
+            left = max(left, box.right(), tag.spot.right())
+            tags.append(tag)
+        return tags
 
     def _paint_target(self, painter: QPainter, shade: Shades) -> None:
         """The lane that a dragged box would go to."""

@@ -1,5 +1,7 @@
 """The picture: dB tiles through a colour table, with the boxes on it."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
@@ -34,13 +36,15 @@ class _Shown:
         pixel_s: seconds in a pixel.
         scale: the frequencies.
         pixels: (height, width) colours, which `image` shows without a copy.
+        ratio: the screen's own pixels in one of the window's.
     """
 
-    def __init__(self, pixel_s: float, scale: FrequencyScale, pixels: NDArray[np.uint32]) -> None:
+    def __init__(self, pixel_s: float, scale: FrequencyScale, pixels: NDArray[np.uint32], ratio: float) -> None:
         self.first = 0
         self._pixel_s, self._scale, self.pixels = pixel_s, scale, pixels
         height, width = pixels.shape
         self.image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGB32)
+        self.image.setDevicePixelRatio(ratio)
 
     def fits(self, pixel_s: float, width: int, height: int, scale: FrequencyScale) -> bool:
         """Whether it can be scrolled to a view like this."""
@@ -174,14 +178,16 @@ class Spectrogram(Surface):
     def _rendered(self, picture: Picture) -> QImage:
         """The picture on the screen. After a scroll only the columns that came in are worked out.
 
-        Columns lie on a grid of whole pixels from the start of the recording, so that what is kept still fits.
+        Its pixels are the screen's own. Columns lie on a grid of whole pixels from the start of the recording, so that what is
+        kept still fits.
         """
-        width, height = self.plot.width(), max(self.height(), 1)
-        pixel_s = self.view.span_s / width
+        ratio = self.devicePixelRatioF()
+        width, height = math.ceil(self.plot.width() * ratio), math.ceil(max(self.height(), 1) * ratio)
+        pixel_s = self.view.span_s / (self.plot.width() * ratio)
         first = round(self.view.start_s / pixel_s)
         shown = self._shown
         if shown is None or not shown.fits(pixel_s, width, height, self.scale):
-            shown = self._shown = _Shown(pixel_s, self.scale, np.empty((height, width), np.uint32))
+            shown = self._shown = _Shown(pixel_s, self.scale, np.empty((height, width), np.uint32), ratio)
             left, right = 0, width
         elif first == shown.first:
             return shown.image

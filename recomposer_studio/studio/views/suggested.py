@@ -14,6 +14,8 @@ SUGGESTED = QColor(204, 121, 187)
 _DASHES = [3.0, 3.0]
 _ANY = 10_000
 """Room for any caption."""
+_LEAST = 4
+"""Fewer characters than the mark, one letter and an ellipsis say nothing."""
 _DARK = QColor(0, 0, 0, 150)
 
 
@@ -89,7 +91,7 @@ def _frame(painter: QPainter, rect: QRect, focused: bool) -> None:
 
 
 def _caption(event: Event, room: int, font: str) -> tuple[str, int]:
-    """A question mark, the label, and how sure the detector is, cut short to fit; and its width in pixels."""
+    """A question mark, the label, and where there is room how sure the detector is, cut short to fit; and its width in pixels."""
     return _fitted(event.label, event.confidence or 0.0, max(room, 0), font)
 
 
@@ -99,12 +101,9 @@ def _fitted(label: str, confidence: float, room: int, font: str) -> tuple[str, i
     known = QFont()
     known.fromString(font)
     metrics = QFontMetrics(known)
-    sure = f"{confidence:.0%}"
-    words = f"? {label} {sure}"
-    if metrics.horizontalAdvance(words) > room:
-        left = room - metrics.horizontalAdvance(f" {sure}")
-        words = sure
-        if left >= metrics.averageCharWidth() * 4:
-            words = f"{metrics.elidedText(f'? {label}', Qt.TextElideMode.ElideRight, left)} {sure}"
+    # What it is comes first; how sure that is stands in the bar too.
+    whole, name = f"? {label} {confidence:.0%}", f"? {label}"
+    words = next((words for words in (whole, name) if metrics.horizontalAdvance(words) <= room), "")
+    words = words or metrics.elidedText(name, Qt.TextElideMode.ElideRight, room)
     width = metrics.horizontalAdvance(words)
-    return (words, width) if width <= room else ("", 0)
+    return (words, width) if width <= room and len(words) >= _LEAST else ("", 0)
