@@ -52,7 +52,7 @@ def main() -> None:
 
     def roll(action: str, count: int = 1) -> EventRoll:
         return EventRoll(
-            tuple(Event(f"e{i}", Action(action), "Dog", 1 + 2 * i, 2 + 2 * i, f"e{i}") for i in range(count))
+            tuple(Event(f"e{i}", Action(action), "Bark", 1 + 2 * i, 2 + 2 * i, f"e{i}") for i in range(count))
         )
 
     with tempfile.TemporaryDirectory() as folder:

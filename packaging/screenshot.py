@@ -33,7 +33,7 @@ from recomposer_studio.studio.window import Window
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE_HZ, SECONDS = 32_000, 10.5
-SIZE = (1500, 900)
+SIZE = (1420, 880)
 MOST_BYTES = 250_000
 PATIENCE_S = 300.0
 

@@ -90,11 +90,9 @@ def run_edit(job: EditJob) -> EditResult:
         labels = read_labels(job.roll, About(job.recording.name, source.duration_s, source.rate_hz))
         roll = labels.roll
         check_fits(roll, source.duration_s, str(job.roll))
-        exemplars = (event.exemplar.file for event in roll.events if event.exemplar)
-        inputs = [job.roll, *(source.path.parent / file for file in exemplars if file)]
         also = [job.report] if job.report else []
         options = _export_options(job, source, roll)
-        plan = plan_export(source, roll, job.out, job.stems, options=options, inputs=inputs, also=also)
+        plan = plan_export(source, roll, job.out, job.stems, options=options, inputs=[job.roll], also=also)
         renderer, generator, device = _choose_model(job, roll)
         recipe = Recipe(job.seed, renderer, job.decoding)
         with progress_bar("rendering") as progress:

@@ -128,9 +128,20 @@ def _train(arguments: argparse.Namespace, kind: type[Any], train: Callable[[Any]
     known = {part.name for part in fields(kind)}
     given = {name: value for name, value in vars(arguments).items() if value is not None and name in known}
     # Of an editor's two parts, one may know what the other does not.
-    for name in ("max_minutes", "start", "pause_minutes", "cache", "device", "drawers", "precision", "teacher"):
+    for name in (
+        "max_minutes",
+        "start",
+        "beside",
+        "pause_minutes",
+        "cache",
+        "device",
+        "drawers",
+        "precision",
+        "teacher",
+    ):
         if getattr(arguments, name) is not None and name not in known and arguments.part != "editor":
-            raise InputError(f"--{name.replace('_', '-')} means nothing for {arguments.part}; leave it out")
+            option = "begin-with" if name == "start" else name.replace("_", "-")
+            raise InputError(f"--{option} means nothing for {arguments.part}; leave it out")
     options = kind(data=arguments.data, out=arguments.out)
     for path in arguments.overlay:
         options = overlaid(options, read_overlay(path), str(path))

@@ -8,6 +8,7 @@ its weights as it holds its own: as safetensors with their hashes. Opening a che
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.errors import InputError
 
 _EXTRA = "codecs"
-_LARGEST_RATIO, _MOST_RATIOS = 64, 8
+_LARGEST_RATIO, _MOST_RATIOS, _MOST_CODEBOOKS = 64, 8, 64
 _SIZES = ("sampling_rate", "encoder_hidden_size", "decoder_hidden_size", "n_codebooks", "codebook_size", "codebook_dim")
 _SILENT_FRAMES = 9
 """Frames of silence whose middle one tells the codes of silence: nothing but silence is within its reach at the first ratios."""
@@ -67,7 +68,7 @@ class PublishedConfig:
             raise ValueError("a size is no positive number")
         if not 0 < len(self.downsampling_ratios) <= _MOST_RATIOS or max(self.downsampling_ratios) > _LARGEST_RATIO:
             raise ValueError("impossible ratios")
-        if self.levels > self.n_codebooks or self.codebook_size & (self.codebook_size - 1):
+        if not self.levels <= self.n_codebooks <= _MOST_CODEBOOKS or self.codebook_size & (self.codebook_size - 1):
             raise ValueError("impossible codebooks")
         if (self.kind, self.family) != ("transformers", "dac"):
             raise ValueError(f"the family {self.family!r} is unknown here")
@@ -211,8 +212,10 @@ def adopt(source: str, levels: int | None = None) -> PublishedCodec:
         ) from error
     sizes: dict[str, Any] = {name: int(getattr(found, name)) for name in _SIZES}
     sizes["downsampling_ratios"] = tuple(int(ratio) for ratio in found.downsampling_ratios)
+    # Of a folder its name alone: checkpoints are passed on, and where things lie on this machine is nobody's business.
+    origin = Path(source).resolve().name if Path(source).is_dir() else source
     try:
-        config = PublishedConfig(origin=source, levels=sizes["n_codebooks"] if levels is None else levels, **sizes)
+        config = PublishedConfig(origin=origin, levels=sizes["n_codebooks"] if levels is None else levels, **sizes)
     except ValueError as error:
         raise InputError(f"{source}: this DAC cannot be used ({error}); choose other levels or another one") from error
     return PublishedCodec(config, network.float())

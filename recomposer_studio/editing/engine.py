@@ -269,7 +269,8 @@ class _Job:
         front = min(2, source.channels)
         base = read_padded(source, region.start, region.stop)[:front]
         floor = 10.0 ** (QUIETEST_BACKGROUND_DB / 10.0)
-        background = background_share(source, event, self.company(event), power) * float(np.mean(base**2))
+        company = self.company(event)
+        background = background_share(source, event, company, power) * float(np.mean(base**2))
         wanted = 10.0 ** (event.level_db / 10.0) * max(background, floor)
         power_now = float(np.mean(mono**2))
         note = "" if power_now > 0 else f"the model made no sound for {event.label}; nothing was changed"
@@ -283,6 +284,10 @@ class _Job:
             known.append(("in band", "", "", []))  # limits had no effect once: such a sound has a key of its own
         if exemplar:
             known.append(("exemplar", "", exemplar.sha256, []))
+        # Where others are edited is no background that the level counts over.
+        beside = [_shown(other) for other in company if other.action in (Action.DELETE, Action.ENHANCE)]
+        if beside:
+            known.append(("beside", "", "", beside))
         return Layer(
             event=event,
             start=region.start,

@@ -49,8 +49,10 @@ def read_exemplar(source: Source, event: Event, exemplar: Exemplar) -> HeardExem
     where = f"event {event.id}: the exemplar"
     try:
         with Source.open(source.path.parent / exemplar.file) if exemplar.file else nullcontext(source) as file:
-            start = round(exemplar.start_s * file.rate_hz)
-            stop = min(round(exemplar.end_s * file.rate_hz), start + round(LONGEST_S * file.rate_hz))
+            # Times far beyond the file have no sample number at all.
+            beyond_s = file.duration_s + 2.0 * LONGEST_S
+            start, end = (round(min(time_s, beyond_s) * file.rate_hz) for time_s in (exemplar.start_s, exemplar.end_s))
+            stop = min(end, start + round(LONGEST_S * file.rate_hz))
             # Half a sample of rounding past the end is no error.
             if stop > file.frames + 1 or start >= min(stop, file.frames):
                 raise InputError(

@@ -11,7 +11,7 @@ from recomposer_studio.codec.build import build_codec
 from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.codec.interface import Codec
 from recomposer_studio.editing.generator import MaskRequest, SoundRequest
-from recomposer_studio.errors import InputError
+from recomposer_studio.errors import Cancelled, InputError
 from recomposer_studio.model.checkpoint import Checkpoint, damage_told, fill, load_checkpoint
 from recomposer_studio.model.conditioning import EVENT_VECTOR, TextVectors, event_vector
 from recomposer_studio.model.critic import Critic
@@ -169,13 +169,16 @@ class TorchGenerator:
             self._exemplar(request, self._codec),
         )
         class_name = self._class_name(request.event)
-        judged = self._critic is not None and class_name in self._critic.classes
+        # A box shorter than half a sample holds nothing to be judged.
+        judged = self._critic is not None and class_name in self._critic.classes and samples > 0
         seeds = [candidate_seed(request.seed, number) for number in range(request.decoding.candidates if judged else 1)]
         candidates = generate_candidates(self._decoder, prompt, request.decoding, seeds, request.cancelled)
+        waves = []
         with one_thread():
-            waves = [
-                np.asarray(self._codec.decode(tokens, request.seed), np.float32)[:samples] for tokens in candidates
-            ]
+            for tokens in candidates:
+                if request.cancelled():
+                    raise Cancelled
+                waves.append(np.asarray(self._codec.decode(tokens, request.seed), np.float32)[:samples])
         best = 0
         if self._critic is not None and len(waves) > 1:
             best = int(np.argmax([self._critic.score(wave, self._codec.rate_hz, class_name) for wave in waves]))

@@ -34,6 +34,7 @@ _UNSURE, _SURE = 3e-3, 1.0 - 1e-4
 """Shares beyond these look alike to the network."""
 _ENOUGH_FRAMES = 10
 _LEAST_SPREAD = 0.3
+_MOST_BESIDE = 16
 _FloatArray = NDArray[np.float64]
 _BoolArray = NDArray[np.bool_]
 
@@ -126,6 +127,15 @@ class MaskConfig:
     words: int = 0
     beside: int = 0
     delete_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Checks the number of networks: each is built before its weights are looked at.
+
+        Raises:
+            ValueError: nobody trains so many.
+        """
+        if not isinstance(self.beside, int) or not 0 <= self.beside <= _MOST_BESIDE:
+            raise ValueError("beside is out of range")
 
     def scale(self, action: Action) -> float:
         """Factor on the correction for an event of this action."""

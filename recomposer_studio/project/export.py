@@ -151,7 +151,7 @@ def plan_export(
         take: file to write; its suffix chooses the container, the sample format is the source's (lossy sources: 32-bit float).
         stems_dir: folder for `bed`, one placed stem a row, and `removed/`; stems of an earlier export in it are replaced.
         options: what else is asked for.
-        inputs: further files that must not be overwritten.
+        inputs: files besides the recording and the events' exemplars that must not be overwritten.
         also: further files that the caller will write.
 
     Raises:
@@ -162,8 +162,10 @@ def plan_export(
     index = [stems_dir / STEM_INDEX] if stems_dir else []
     single = [take, *options.labels, *also]
     targets = [*single, *plan.stem_paths(plan.names), *plan.stem_paths(plan.removed), *index]
+    files = dict.fromkeys(event.exemplar.file for event in roll.events if event.exemplar and event.exemplar.file)
+    read = [source.path, *(source.path.parent / file for file in files), *inputs]
     for path in targets:
-        for given in (source.path, *inputs):
+        for given in read:
             if same_file(path, given):
                 raise InputError(
                     f"{path}: this file is an input and is never overwritten; choose another name or folder"

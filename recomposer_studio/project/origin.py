@@ -40,12 +40,15 @@ def origins(take: Take) -> dict[str, Origin]:
 
 def pinned_roll(take: Take) -> EventRoll:
     """A take's roll in which every exemplar names the samples that it had: with others the take would be another."""
-    roll = take.roll
-    for layer in take.layers:
-        event = roll.event(layer.event.id)
-        if layer.exemplar and event.exemplar is not None:
-            roll = roll.with_event(replace(event, exemplar=replace(event.exemplar, sha256=layer.exemplar)))
-    return roll
+    heard = {layer.event.id: layer.exemplar for layer in take.layers if layer.exemplar}
+    return EventRoll(
+        tuple(
+            replace(event, exemplar=replace(event.exemplar, sha256=heard[event.id]))
+            if event.exemplar is not None and event.id in heard
+            else event
+            for event in take.roll.events
+        )
+    )
 
 
 def is_comp(take: Take) -> bool:

@@ -34,7 +34,8 @@ class Exemplar:
     Attributes:
         start_s: where it begins, in seconds.
         end_s: where it ends, exclusive; generators hear a second or two of it.
-        file: a sound file, its path relative to the recording's folder or absolute; empty: the recording itself.
+        file: a sound file, its path relative to the recording's folder or absolute, on no network share; empty: the
+            recording itself.
         sha256: what its samples have to be (`editing.exemplars`), in hex; empty: whatever is there. Recipes of takes say it, so that
             a recording that has changed since is noticed.
 
@@ -225,8 +226,11 @@ def exemplar_problem(values: Mapping[str, Any]) -> str | None:
     if not float(values["start_s"]) < float(values["end_s"]):
         return f"end_s ({shown(values['end_s'])}) must be later than start_s ({shown(values['start_s'])})"
     file, digest = values["file"], values["sha256"]
-    if not isinstance(file, str) or len(file) > MAX_PATH_LENGTH or not file.isprintable():
+    if not isinstance(file, str) or len(file) > MAX_PATH_LENGTH or _has_controls(file):
         return f"file must be the path of a sound file, not {shown(file)}"
+    # Asking a share for a file can hand it the person's credentials, and rolls and projects come from anywhere.
+    if file.replace("/", "\\").startswith("\\\\"):
+        return f"file ({shown(file)}) is on a network share; copy it into the recording's folder and name it relative to that"
     if not isinstance(digest, str) or (digest and not _DIGEST.fullmatch(digest)):
         return f"sha256 must be 64 hexadecimal digits, not {shown(digest)}"
     return None
@@ -255,10 +259,12 @@ def _text_problem(value: object) -> str | None:
         return "is empty; write a short text"
     if len(text) > MAX_TEXT_LENGTH:
         return f"has {len(text)} characters; shorten it to {MAX_TEXT_LENGTH}"
+    return "contains control characters or line breaks; remove them" if _has_controls(text) else None
+
+
+def _has_controls(text: str) -> bool:
     # Cc controls, Cs lone surrogates (not encodable), Zl and Zp line and paragraph separators.
-    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in text):
-        return "contains control characters or line breaks; remove them"
-    return None
+    return any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in text)
 
 
 def _number_problem(value: object, low: float, high: float) -> str | None:

@@ -1,7 +1,7 @@
 """Saving from the window: names, waiting with progress, and the questions before something is left or written over."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QEventLoop, Qt, QTimer
 from PySide6.QtWidgets import QFileDialog, QMessageBox
@@ -51,7 +51,7 @@ def may_close(window: "Window") -> bool:
         return True
     answer = QMessageBox.question(
         window, window.tr("Save the project?"),
-        as_plain(window.tr("The work on {0} is in no file yet.").format(name_of(window))),
+        as_plain(window.tr("The work on {0} is in no file yet. Save it as a project?").format(name_of(window))),
         buttons.Save | buttons.Discard | buttons.Cancel, buttons.Save,
     )  # fmt: skip
     if answer == buttons.Save:
@@ -73,15 +73,19 @@ def note_saved(window: "Window", path: Path, quietly: bool) -> None:
 def _save(window: "Window", path: Path, over: bool) -> None:
     def ended(outcome: Outcome) -> None:
         if outcome is Outcome.REPLACED:
-            chosen = _ask_about_replaced(window, path)
-            if chosen is not None:
+            chosen = _ask_about_replaced(window, path, False)
+            if isinstance(chosen, tuple):
                 _save(window, *chosen)
 
     window.projects.save(path, over=over, ended=ended)
 
 
 def _save_and_wait(window: "Window", path: Path | None) -> Outcome:
-    """Saves, keeps the window alive meanwhile, and tells how it ended; REPLACED when the person keeps the window open."""
+    """Saves before something is left, keeps the window alive meanwhile, and tells how it ended.
+
+    Returns:
+        REPLACED when the person stays; SAVED also when nothing is left to be saved.
+    """
     over = False
     while True:
         outcomes: list[Outcome] = []
@@ -91,9 +95,14 @@ def _save_and_wait(window: "Window", path: Path | None) -> Outcome:
         outcome = outcomes[0] if outcomes else Outcome.STOPPED
         if outcome is not Outcome.REPLACED:
             return outcome
-        chosen = _ask_about_replaced(window, path or window.projects.path or Path())
+        if not window.projects.dirty:
+            return Outcome.SAVED  # only where it was looked at: no question is worth that
+        chosen = _ask_about_replaced(window, path or window.projects.path or Path(), True)
         if chosen is None:
             return outcome
+        if chosen == "discard":
+            window.projects.drop()
+            return Outcome.SAVED
         path, over = chosen
 
 
@@ -137,19 +146,34 @@ def _may_lose(window: "Window", outcome: Outcome) -> bool:
     return answer == buttons.Yes
 
 
-def _ask_about_replaced(window: "Window", path: Path) -> tuple[Path, bool] | None:
-    """Another program has changed the project file: (where to save, whether over it), None when it is left for later."""
+def _ask_about_replaced(window: "Window", path: Path, leaving: bool) -> tuple[Path, bool] | Literal["discard"] | None:
+    """Another program has changed the project file: asks what is to become of both.
+
+    Args:
+        window: where the project is open.
+        path: the file.
+        leaving: whether the project is being left, so that what is open may also be discarded.
+
+    Returns:
+        Where to save and whether over the file that is there; None when that is left for later.
+    """
     box = QMessageBox(QMessageBox.Icon.Warning, window.tr("The project has changed"), "", parent=window)
     box.setTextFormat(Qt.TextFormat.PlainText)
     words = window.tr("Another program or computer has changed {0} since it was opened or saved here.")
     box.setText(words.format(path.name))
-    box.setInformativeText(
-        window.tr(
+    if leaving:
+        more = window.tr(
+            "Save under another name to keep both, replace what is there by what is open here, or discard what you "
+            "changed here since. Nothing was written yet."
+        )
+    else:
+        more = window.tr(
             "Save under another name to keep both, or replace what is there by what is open here. Nothing was written yet."
         )
-    )
+    box.setInformativeText(more)
     anew = box.addButton(window.tr("&Save as ..."), QMessageBox.ButtonRole.AcceptRole)
     over = box.addButton(window.tr("&Replace it"), QMessageBox.ButtonRole.DestructiveRole)
+    discard = box.addButton(window.tr("&Discard"), QMessageBox.ButtonRole.DestructiveRole) if leaving else None
     box.addButton(QMessageBox.StandardButton.Cancel)
     for button in box.buttons():
         button.setAccessibleName(button.text().replace("&", ""))
@@ -159,6 +183,8 @@ def _ask_about_replaced(window: "Window", path: Path) -> tuple[Path, bool] | Non
     box.deleteLater()
     if clicked is over:
         return path, True
+    if discard is not None and clicked is discard:
+        return "discard"
     if clicked is anew:
         other = _path_to_save(window, True)
         return None if other is None else (other, False)

@@ -118,11 +118,16 @@ QPushButton:checked, QToolButton:checked { background: palette(highlight); color
 QToolBar { spacing: 3px; padding: 3px; }
 QToolBar QToolButton { padding: 4px 9px; }
 QDockWidget::title { padding: 5px 8px; font-weight: bold; }
-QCheckBox::indicator { width: 13px; height: 13px; border: 1px solid EDGE; border-radius: 3px; background: palette(base); }
-QCheckBox::indicator:checked, QCheckBox::indicator:indeterminate { background-clip: content; background-color: palette(highlight); }
-QCheckBox::indicator:checked { width: 9px; height: 9px; padding: 2px; border-radius: 2px; }
+QCheckBox::indicator, QListView::indicator { width: 13px; height: 13px; border: 1px solid EDGE; border-radius: 3px;
+    background: palette(base); }
+QCheckBox::indicator:checked, QCheckBox::indicator:indeterminate, QListView::indicator:checked {
+    background-clip: content; background-color: palette(highlight); }
+QCheckBox::indicator:checked, QListView::indicator:checked { width: 9px; height: 9px; padding: 2px; border-radius: 2px; }
+QListView::indicator { width: 11px; height: 11px; }
+QListView::indicator:checked { width: 7px; height: 7px; }
 QCheckBox::indicator:indeterminate { width: 7px; height: 3px; padding: 5px 3px; }
-QCheckBox::indicator:checked:disabled, QCheckBox::indicator:indeterminate:disabled { background-color: EDGE; }
+QCheckBox::indicator:checked:disabled, QCheckBox::indicator:indeterminate:disabled, QListView::indicator:checked:disabled {
+    background-color: EDGE; }
 QToolTip { padding: 4px; }
 QDialogButtonBox, QMessageBox { dialogbuttonbox-buttons-have-icons: 0; }
 """

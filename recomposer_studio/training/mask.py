@@ -333,6 +333,8 @@ class _Judge:
         report(f"validation: repair {self._valid.ratios(by_repair)}, oracle {self._valid.ratios(by_oracle)}")
         self._curves = Curves(options.out, "mask")
         self._beside = None if options.beside is None else build_mask(load_checkpoint(options.beside))
+        if self._beside is not None and options.beside is not None:
+            joined(MaskNet(options.config), self._beside, options.beside)  # refused now, not after minutes
         vectors = (data_folder("resources") / "text_vectors.npz").read_bytes()
         self._classes, self._vectors = classes, hashlib.sha256(vectors).hexdigest()
         page = attribution_page(options.data, used_files(cache.split("train")))

@@ -64,13 +64,20 @@ def test_an_editor_is_its_mask_head_then_its_decoder(asked: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("codec", "--drawers", "2"), ("decoder", "--precision", "float32"), ("critic", "--max-minutes", "5")]
+    "words",
+    [
+        ("codec", "--drawers", "2"),
+        ("decoder", "--precision", "float32"),
+        ("critic", "--max-minutes", "5"),
+        ("critic", "--begin-with", "a"),
+        ("decoder", "--beside", "a"),
+    ],
 )
 def test_what_means_nothing_for_a_part_is_told(
     asked: list[Any], capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
     assert _train(*words) == 2
-    assert "means nothing" in capsys.readouterr().err
+    assert f"{words[1]} means nothing" in capsys.readouterr().err
     assert asked == []
 
 

@@ -95,6 +95,7 @@ def test_a_checkpoint_holds_all_that_is_needed(codec: PublishedCodec) -> None:
         {"downsampling_ratios": []},
         {"downsampling_ratios": [2, 3, 0]},
         {"downsampling_ratios": 6},
+        {"n_codebooks": 10**9},
         {"encoder_hidden_size": 8},
         {"sampling_rate": "fast"},
         {"unknown": 1},
@@ -148,6 +149,7 @@ def test_the_command_begins_a_checkpoint_with_it(
     assert main(words) == 0
     assert "24000 Hz, 800 frames a second, 2 levels of 16 codes" in capsys.readouterr().out
     checkpoint = load_checkpoint(tmp_path / "new")
+    assert checkpoint.configs["codec"]["origin"] == dac_folder.name
     stored = build_codec(checkpoint.configs["codec"], checkpoint.tensors["codec"])
     np.testing.assert_array_equal(stored.encode(burst(4)), codec.encode(burst(4))[:2])
     # A second codec would make nonsense of a decoder that knows the first one's tokens.

@@ -465,6 +465,22 @@ def test_a_key_follows_everything_that_is_heard(recording: Path, tmp_path: Path)
     assert len(keys) == 3 and again in keys
 
 
+def test_the_key_of_an_insert_follows_the_edits_that_decide_its_level(tmp_path: Path) -> None:
+    sound = noise(1, 4.0, RATE) + burst(1.3, 0.2, 4.0, RATE) + burst(1.7, 0.9, 4.0, RATE)
+    new = event("new", "insert", 1.2, 1.6)
+    beside = [event("b", action, 1.55, end_s) for action, end_s in
+              (("delete", 2.7), ("delete", 2.1), ("keep", 2.7), ("insert", 2.7))]  # fmt: skip
+    with Source.open(write(tmp_path / "in.wav", sound, RATE)) as source:
+        takes = [
+            Engine(KnownGenerator()).render(source, roll(new, *b), Recipe()) for b in ((), *((b,) for b in beside))
+        ]
+    alone, one, other, kept, inserted = (take.layer("new") for take in takes)
+    for same in (kept, inserted):
+        assert same.key == alone.key and layer_bytes(same) == layer_bytes(alone)
+    assert len({layer.key for layer in (alone, one, other)}) == 3
+    assert len({layer_bytes(layer) for layer in (alone, one, other)}) == 3
+
+
 def test_long_boxes_are_transformed_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "in.wav", noise(2, 6.0, 16_000) + burst(3.0, 2.0, 6.0, 16_000), 16_000)
     takes = []

@@ -14,6 +14,7 @@ from recomposer_studio.editing.exemplars import LONGEST_S, read_exemplar
 from recomposer_studio.editing.generator import SoundRequest
 from recomposer_studio.errors import InputError
 from recomposer_studio.project.embedded import recipe_document
+from recomposer_studio.project.export import export_take
 from recomposer_studio.project.origin import pinned_roll
 from recomposer_studio.project.recipe import Recipe
 from recomposer_studio.project.take import Take
@@ -93,6 +94,8 @@ def test_only_the_beginning_of_a_long_one_is_read(source: Source) -> None:
         (Exemplar(0.0, 1.0, "gone.wav"), "gone.wav: there is no such file"),
         (Exemplar(3.9, 4.5), "does not lie within in.wav, which lasts 4 s"),
         (Exemplar(9.0, 9.5), "does not lie within in.wav"),
+        (Exemplar(3.0, 1e308), "does not lie within in.wav"),
+        (Exemplar(1e307, 1e308), "does not lie within in.wav"),
         (Exemplar(1.0, 1.000001), "does not lie within in.wav"),
         (Exemplar(3.2, 3.6), "is silent"),
         (Exemplar(1.0, 1.25, sha256="0" * 64), "is not the sound that the take was made with"),
@@ -120,6 +123,15 @@ def test_a_recipe_pins_the_exemplar_and_finds_it_again(source: Source, tmp_path:
     write(path, 0.5 * burst(0.0, 0.4, 1.0, RATE)[None], RATE)
     with pytest.raises(InputError, match="not the sound that the take was made with"):
         Engine(KnownGenerator()).render(source, pinned, Recipe(seed=3))
+
+
+def test_an_export_does_not_overwrite_the_file_of_an_exemplar(source: Source, tmp_path: Path) -> None:
+    path = write(tmp_path / "bark.wav", burst(0.0, 0.4, 1.0, RATE)[None], RATE)
+    before = path.read_bytes()
+    take = _render(source, _insert(Exemplar(0.0, 0.4, "bark.wav")))
+    with pytest.raises(InputError, match="never overwritten"):
+        export_take(take, path)
+    assert path.read_bytes() == before
 
 
 def test_without_exemplars_a_recipe_is_as_ever(source: Source) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from recomposer_studio.audio.bands import BANDS
 from recomposer_studio.editing.generator import SoundRequest
-from recomposer_studio.errors import InputError
+from recomposer_studio.errors import Cancelled, InputError
 from recomposer_studio.model.checkpoint import write_part
 from recomposer_studio.model.generator import TorchGenerator, candidate_seed, load_generator
 from recomposer_studio.project.recipe import Decoding
@@ -82,6 +82,23 @@ def test_the_critic_is_part_of_the_models_identity(judged: TorchGenerator, unjud
 def test_the_likeliest_codes_make_one_sound_however_often(judged: TorchGenerator) -> None:
     one, many = (judged.sound(_sound(count, temperature=0.0)) for count in (1, 4))
     assert _score(one, "Bark") == pytest.approx(_score(many, "Bark"), abs=1e-3)
+
+
+def test_it_can_be_cancelled_between_the_waves(judged: TorchGenerator) -> None:
+    polls = []
+
+    def later(limit: int) -> bool:
+        polls.append(limit)
+        return len(polls) > limit
+
+    frames = 7  # 0.13 s
+    with pytest.raises(Cancelled):
+        judged.sound(replace(_sound(4), cancelled=lambda: later(frames + 2)))
+    assert len(polls) == frames + 3
+
+
+def test_a_box_shorter_than_a_sample_holds_nothing(judged: TorchGenerator) -> None:
+    assert judged.sound(replace(_sound(4), duration_s=1e-5)).shape == (0,)
 
 
 def test_a_damaged_critic_is_told(tmp_path: Path) -> None:

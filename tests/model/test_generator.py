@@ -143,6 +143,14 @@ def test_the_scale_of_delete_reaches_delete_alone(tmp_path: Path) -> None:
     np.testing.assert_array_equal(none.share(request), np.where(request.active, clipped(request.repair), 0.0))
 
 
+@pytest.mark.parametrize("beside", [-1, 10**9, 1.5, "2"])
+def test_senseless_numbers_of_mask_heads_are_told(tmp_path: Path, beside: object) -> None:
+    folder = write_tiny(tmp_path)
+    write_part(folder, "mask", asdict(TINY_MASK) | {"beside": beside}, random_mask().state_dict())
+    with pytest.raises(InputError, match="beside is out of range"):
+        load_generator(folder, "cpu")
+
+
 def test_a_sound_has_its_length_and_peak_and_follows_its_seed(generator: TorchGenerator) -> None:
     sound = generator.sound(_sound())
     assert sound.dtype == np.float32 and sound.shape == (round(0.13 * 32000),)

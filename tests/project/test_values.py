@@ -13,6 +13,7 @@ from recomposer_studio.audio.source import Source
 from recomposer_studio.project.state import State
 from recomposer_studio.project.store.contents import Project
 from recomposer_studio.project.store.values import Damage, decode, decode_fields, encode_fields
+from recomposer_studio.roll.event import Action, Event, Exemplar
 
 
 def declared(kind: type, seen: set[type]) -> list[Any]:
@@ -69,6 +70,16 @@ def test_a_field_that_is_added_with_a_default_needs_no_migration():
     stored = encode_fields(Older("x"), Nowhere())
     assert decode_fields(stored, Newer, Nowhere()) == Newer("x")
     assert encode_fields(Newer("x"), Nowhere()) == stored
+
+
+def test_an_event_keeps_its_exemplar_and_older_ones_have_none():
+    event = Event("a", Action.INSERT, "Bark", 0.1, 0.2, "a", exemplar=Exemplar(1.0, 1.5, "sounds/bark.wav", "0f" * 32))
+    stored = encode_fields(event, Nowhere())
+    assert decode_fields(stored, Event, Nowhere()) == event
+    del stored["exemplar"]
+    assert decode_fields(stored, Event, Nowhere()) == dataclasses.replace(event, exemplar=None)
+    with pytest.raises(Damage, match="must be later"):
+        decode_fields(stored | {"exemplar": {"start_s": 1.0, "end_s": 1.0}}, Event, Nowhere())
 
 
 def test_defaults_of_another_type_are_kept():

@@ -301,6 +301,9 @@ def test_a_roll_without_exemplars_is_written_as_ever() -> None:
         ({"start_s": 0, "end_s": float("inf")}, "end_s must be a finite number"),
         ({"start_s": 0, "end_s": 1, "file": 3}, "exemplar file must be the path"),
         ({"start_s": 0, "end_s": 1, "file": "a\x00b"}, "exemplar file must be the path"),
+        ({"start_s": 0, "end_s": 1, "file": "a\udc80b"}, "exemplar file must be the path"),
+        ({"start_s": 0, "end_s": 1, "file": "\\\\host\\share\\a.wav"}, "is on a network share"),
+        ({"start_s": 0, "end_s": 1, "file": "//host/share/a.wav"}, "is on a network share"),
         ({"start_s": 0, "end_s": 1, "sha256": "zz"}, "sha256 must be 64 hexadecimal digits"),
         ({"start_s": 0, "end_s": 1, "gain": 1}, "unknown key 'gain'"),
         (3, "exemplar must be an object, not 3"),
@@ -311,6 +314,15 @@ def test_a_bad_exemplar_is_refused_in_one_sentence(exemplar: object, words: str)
     with pytest.raises(InputError) as caught:
         parse(BARK | {"exemplar": exemplar}, format_version=2)
     assert words in str(caught.value) and "event 1" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "file", ["Hund\u3000\u72ac.wav", "2.15\u202fPM.wav", "\U0001f468\u200d\U0001f469.wav", "C:\\a\\b.wav"]
+)
+def test_an_exemplars_file_may_have_any_name(file: str) -> None:
+    (event,) = parse(BARK | {"exemplar": {"start_s": 0, "end_s": 1, "file": file}}, format_version=2).events
+    assert event.exemplar == Exemplar(0.0, 1.0, file)
+    assert parse_roll(format_roll(EventRoll((event,))), "a.json").events == (event,)
 
 
 def test_an_exemplar_belongs_to_insert() -> None:

@@ -48,6 +48,12 @@ def test_boxes_of_the_class_are_offered_first_then_the_nearest(inspector):
     assert _texts(field)[1] == "The marked stretch, 0.75-0.95 s"
 
 
+def test_another_word_for_the_class_counts_as_the_class(inspector):
+    document = inspector.document
+    document.change_roll("word", document.roll.with_event(event("new", "insert", 0.2, 0.7, "dogs")))
+    assert _texts(inspector.exemplar_field) == ["None", "Dog, 2.00-2.50 s", "Dog, 3.00-3.40 s", "Bell, 0.20-0.50 s"]
+
+
 def test_a_choice_is_one_step_and_stays_when_the_box_moves(qtbot, inspector):
     document, field = inspector.document, inspector.exemplar_field
     steps = document.undo_stack.count()

@@ -179,7 +179,7 @@ def test_the_person_decides_what_becomes_of_the_other_version(qtbot, saved_windo
     assert window.projects.dirty == (words == "Cancel")
 
 
-@pytest.mark.parametrize(("words", "closes"), [("Replace", True), ("Cancel", False)])
+@pytest.mark.parametrize(("words", "closes"), [("Replace", True), ("Discard", True), ("Cancel", False)])
 def test_closing_asks_about_the_other_version(saved_window, tmp_path, monkeypatch, words, closes):  # noqa: F811
     path = tmp_path / "song.recomposer"
     change_from_outside(path, b"something else")
@@ -187,7 +187,18 @@ def test_closing_asks_about_the_other_version(saved_window, tmp_path, monkeypatc
     asked = answer_box(monkeypatch, words)
     assert saved_window.close() == closes
     assert len(asked) == 1
-    assert (path.read_bytes() != b"something else") == closes
+    assert (path.read_bytes() != b"something else") == (words == "Replace")
+
+
+def test_closing_asks_nothing_where_only_the_view_has_moved(saved_window, tmp_path, monkeypatch):  # noqa: F811
+    path = tmp_path / "song.recomposer"
+    change_from_outside(path, b"something else")
+    saved_window.timeline.view.show_span(0.1, 0.3)
+    assert saved_window.projects.stale and not saved_window.projects.dirty
+    asked = answer_box(monkeypatch, "Cancel")
+    assert saved_window.close()
+    assert not asked
+    assert path.read_bytes() == b"something else"
 
 
 # --- slow drives ------------------------------------------------------------------------------------------------------

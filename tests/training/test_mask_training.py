@@ -16,7 +16,7 @@ from recomposer_studio.errors import InputError
 from recomposer_studio.model.checkpoint import load_checkpoint, write_part
 from recomposer_studio.model.conditioning import TEXT
 from recomposer_studio.model.encoder import EncoderConfig
-from recomposer_studio.model.mask import MASK_FEATURES, MaskConfig, MaskNet, build_mask, clipped
+from recomposer_studio.model.mask import MASK_FEATURES, MaskConfig, MaskNet, build_mask, clipped, corrected
 from recomposer_studio.model.refiner import RefinerConfig
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.training.cache import AudioCache
@@ -343,6 +343,47 @@ def test_a_run_begins_with_a_given_mask_head(tiny_folder: Path, tmp_path: Path) 
     worded = replace(refined, words=8)
     train_mask(replace(options, out=tmp_path / "worded", start=tmp_path / "refined", config=worded), lambda line: None)
     assert build_mask(load_checkpoint(tmp_path / "worded")).config == worded
+
+
+def test_a_head_beside_another_is_averaged_with_it(tiny_folder: Path, tmp_path: Path, batch: MaskBatch) -> None:
+    asked = (batch.features, batch.repair, batch.query, batch.others, batch.others_active)
+    nets = []
+    for number, bias in enumerate((0.5, -1.5)):
+        torch.manual_seed(number)
+        net = MaskNet(_SMALL).eval()
+        with torch.no_grad():
+            net.leave.weight.normal_(std=0.02)
+            net.leave.bias.fill_(bias)
+        write_part(tmp_path / f"{number}", "mask", asdict(_SMALL), net.state_dict())
+        nets.append(net)
+    options = MaskTraining(
+        tiny_folder,
+        tmp_path / "out",
+        max_minutes=0.0,
+        valid_scenes=1,
+        start=tmp_path / "0",
+        beside=tmp_path / "1",
+        config=_SMALL,
+    )
+    train_mask(options, lambda line: None)
+    both = build_mask(load_checkpoint(tmp_path / "out"))
+    assert both.config == replace(_SMALL, beside=1)
+    with torch.no_grad():
+        first, second = (net.correction(batch.features, *asked[2:]) for net in nets)
+        mean = (first + second).double() / 2
+        expected = corrected(batch.repair, mean) * batch.features[:, None, MASK_FEATURES - 2]
+        assert torch.equal(both(*asked), expected)
+    wider = replace(_SMALL, encoder=replace(_SMALL.encoder, width=24))
+    with pytest.raises(InputError, match="another size"):
+        train_mask(replace(options, start=None, max_minutes=60.0, config=wider), lambda line: None)
+    # Training goes on with the first of the two; three may stand side by side.
+    train_mask(
+        replace(options, out=tmp_path / "three", start=tmp_path / "out", beside=tmp_path / "out"), lambda line: None
+    )
+    three = load_checkpoint(tmp_path / "three")
+    assert build_mask(three).config.beside == 2
+    assert torch.equal(three.tensors["mask"]["leave.bias"], three.tensors["mask"]["beside.0.leave.bias"])
+    assert torch.equal(three.tensors["mask"]["beside.1.leave.bias"], nets[1].leave.bias)
 
 
 def test_the_floor_is_the_metrics_floor() -> None:

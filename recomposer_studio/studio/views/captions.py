@@ -47,7 +47,8 @@ def place_in_lane(box: QRectF, width: float, free: tuple[float, float], visible:
     """
     left = max(box.left(), visible[0])
     room = min(box.right(), visible[1]) - left - 8
-    if width <= room:
+    # The ground of the words leaves the frame of a selected box, three pixels wide, as it is.
+    if width <= room - 3:
         return LaneTag(QRectF(left + 4, box.top() + 2, width + 4, box.height() - 4), True)
     before, behind = box.left() - free[0] - 8, free[1] - box.right() - 8
     if behind < width <= before:

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QSlider,
-    QToolButton,
     QWidget,
 )
 
@@ -68,13 +67,10 @@ class DetectBar(QFrame):
         self.tagger.view().setAccessibleName(self.tr("Who listens"))
         self.tagger.setToolTip(self.tr("The detector that listens to the recording"))
         self.tagger.activated.connect(lambda place: self._chosen(str(self.tagger.itemData(place))))
-        self.install = QToolButton()
-        self.install.setText(self.tr("Install YAMNet"))
-        self.install.setAccessibleName(self.install.text())
-        self.install.setToolTip(
-            self.tr("Fetch YAMNet, a detector for 521 classes of sound, once; it stays on this computer")
+        self.install = self._button(
+            self.tr("Install YAMNet"),
+            self.tr("Fetch YAMNet, a detector for 521 classes of sound, once; it stays on this computer"),
         )
-        self.install.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self.install)
         menu.setAccessibleName(self.install.text())
         menu.addAction(self.tr("&Fetch it (about 17 MB)")).triggered.connect(

@@ -7,6 +7,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QWidget
 
 from recomposer_studio.roll.event import Action, Event, Exemplar
+from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.studio.verbs import Area
 
 _MOST = 30
@@ -48,10 +49,15 @@ class ExemplarField(QComboBox):
                 Exemplar(area.start_s, area.end_s),
             )
         # The recording holds nothing of what is to be inserted.
-        heard = (event for event in events if event.action is not Action.INSERT)
-        for event in nsmallest(
-            _MOST, heard, key=lambda other: (other.label != focus.label, abs(other.start_s - focus.start_s))
-        ):
+        heard = [event for event in events if event.action is not Action.INSERT]
+        # A dog bark is wanted like a Bark: classes count, not words.
+        table = LabelTable.load()
+        names = {label: table.match(label).class_name for label in {focus.label, *(event.label for event in heard)}}
+
+        def distance(other: Event) -> tuple[bool, float]:
+            return names[other.label] != names[focus.label], abs(other.start_s - focus.start_s)
+
+        for event in nsmallest(_MOST, heard, key=distance):
             self.addItem(f"{event.label}, {_times(event.start_s, event.end_s)}", Exemplar(event.start_s, event.end_s))
         if len(present) > 1:
             self.setPlaceholderText(self.tr("different examples"))

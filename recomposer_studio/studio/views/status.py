@@ -24,7 +24,8 @@ class Status(QWidget):
         self.progress.setAccessibleName(self.tr("Progress"))
         self.progress.setRange(0, 1000)
         self.progress.setTextVisible(False)
-        self.progress.setFixedWidth(170)
+        # No higher than the words beside it: a higher one would move the whole window when it comes and goes.
+        self.progress.setFixedSize(170, self.fontMetrics().height())
         self.progress.hide()
         self.pointer.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         layout = QHBoxLayout(self)
