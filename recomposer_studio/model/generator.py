@@ -33,6 +33,11 @@ _EXEMPLAR_PEAK = 0.7
 """Peak of every sound that the decoder was trained on."""
 
 
+MOST_CANDIDATE_FRAMES = 8000
+"""Token frames of all candidates for a box together: eight candidates up to 20 s, one from 80 s on. What they remember while they are
+decoded side by side grows with this; a minute of eight took 0.4 GB."""
+
+
 class TorchGenerator:
     """A loaded checkpoint. Every request goes through the networks by itself, on one thread, in float32.
 
@@ -152,7 +157,7 @@ class TorchGenerator:
     def sound(self, request: SoundRequest) -> NDArray[np.float32]:
         """A mono sound of `duration_s` at `rate_hz`, shape (samples,), peak at most 1.
 
-        With a critic that knows the class it is the best of `decoding.candidates`, otherwise the only one.
+        With a critic that knows the class it is the best of `decoding.candidates`, of fewer where the box is long, otherwise the only one.
 
         Raises:
             InputError: the checkpoint holds no codec or no token decoder, or takes no exemplars and is given one.
@@ -171,7 +176,8 @@ class TorchGenerator:
         class_name = self._class_name(request.event)
         # A box shorter than half a sample holds nothing to be judged.
         judged = self._critic is not None and class_name in self._critic.classes and samples > 0
-        seeds = [candidate_seed(request.seed, number) for number in range(request.decoding.candidates if judged else 1)]
+        count = min(request.decoding.candidates, max(1, MOST_CANDIDATE_FRAMES // frames)) if judged else 1
+        seeds = [candidate_seed(request.seed, number) for number in range(count)]
         candidates = generate_candidates(self._decoder, prompt, request.decoding, seeds, request.cancelled)
         waves = []
         with one_thread():

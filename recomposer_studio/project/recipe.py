@@ -36,7 +36,8 @@ class Decoding:
         top_p: smallest probability mass that stays in the draw, 0-1.
         guidance: classifier-free guidance; 1 is none.
         levels: codebook levels to decode; 0 decodes all.
-        candidates: sounds that are made for an insert, of which a model with a critic keeps the best; without one there is one.
+        candidates: sounds that are made for an insert, of which a model with a critic keeps the best, fewer for boxes beyond
+            20 s; without one there is one.
     """
 
     temperature: float = 1.0

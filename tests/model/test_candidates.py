@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from recomposer_studio.audio.bands import BANDS
 from recomposer_studio.editing.generator import SoundRequest
 from recomposer_studio.errors import Cancelled, InputError
+from recomposer_studio.model import generator
 from recomposer_studio.model.checkpoint import write_part
 from recomposer_studio.model.generator import TorchGenerator, candidate_seed, load_generator
 from recomposer_studio.project.recipe import Decoding
@@ -60,6 +61,20 @@ def test_the_first_candidate_is_the_events_own(judged: TorchGenerator, unjudged:
     np.testing.assert_array_equal(judged.sound(_sound(1)), unjudged.sound(_sound(1)))
     assert candidate_seed(7, 0) == 7
     assert len({candidate_seed(seed, number) for seed in (0, 7, 2**63 - 1) for number in range(32)}) == 96
+
+
+def test_a_long_box_has_fewer_candidates(judged: TorchGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A seed whose best of eight is none of the first two, and whose second is better than its first.
+    for seed in range(40):
+        one, two, eight = (judged.sound(_sound(count, seed=seed)) for count in (1, 2, 8))
+        if not np.array_equal(one, two) and not np.array_equal(two, eight):
+            break
+    else:
+        pytest.fail("every seed has its best among the first two")
+    frames = -(-round(0.13 * judged.rate_hz) // (judged.rate_hz // 50))
+    for most, expected in ((2 * frames + 1, two), (frames - 1, one)):
+        monkeypatch.setattr(generator, "MOST_CANDIDATE_FRAMES", most)
+        np.testing.assert_array_equal(judged.sound(_sound(8, seed=seed)), expected)
 
 
 def test_without_a_critic_that_knows_the_class_there_is_one(judged: TorchGenerator, unjudged: TorchGenerator) -> None:
