@@ -207,7 +207,7 @@ def in_venv(program: str) -> str:
 
 def extras(test: bool, nvidia: bool) -> list[str]:
     """The extras to install: one of the exclusive pair and, for the tests, the tools."""
-    return ["gpu" if nvidia else "cpu", *(("dev", "train") if test else ())]
+    return ["gpu" if nvidia else "cpu", *(("codecs", "dev", "train") if test else ())]
 
 
 def fingerprint(root: Path, version: tuple[int, int]) -> str:

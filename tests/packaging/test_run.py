@@ -96,7 +96,7 @@ def test_without_the_right_to_apt_the_line_is_printed(run, monkeypatch, capsys):
 def test_exactly_one_onnxruntime(run):
     assert run.extras(test=False, nvidia=False) == ["cpu"]
     assert run.extras(test=False, nvidia=True) == ["gpu"]
-    assert run.extras(test=True, nvidia=False) == ["cpu", "dev", "train"]
+    assert run.extras(test=True, nvidia=False) == ["cpu", "codecs", "dev", "train"]
 
 
 def checkout(folder: Path) -> Path:
@@ -117,10 +117,10 @@ def test_the_fingerprint_changes_with_all_that_an_environment_depends_on(run, tm
 
 
 def test_an_environment_for_the_tests_serves_the_main_job_but_not_the_other_way(run):
-    tests = {"fingerprint": "f", "extras": ["cpu", "dev", "train"]}
+    tests = {"fingerprint": "f", "extras": ["cpu", "codecs", "dev", "train"]}
     main = {"fingerprint": "f", "extras": ["cpu"]}
     assert run.is_ready(tests, "f", ["cpu"])
-    assert not run.is_ready(main, "f", ["cpu", "dev", "train"])
+    assert not run.is_ready(main, "f", ["cpu", "codecs", "dev", "train"])
     assert not run.is_ready(main, "g", ["cpu"])
     assert not run.is_ready({}, "f", ["cpu"])
 
