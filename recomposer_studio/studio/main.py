@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     window = Window()
     Reports.of(window).install()
     apply_theme(app, window.settings.theme)
+    # A small screen, a laptop's say: not every desktop keeps a new window inside it.
+    window.resize(window.size().boundedTo(window.screen().availableSize()))
     window.show()
     window.projects.find_left()
     if arguments.recording is not None:
