@@ -2,6 +2,7 @@
 
 Run: python benchmarks/tagging.py figures --manifest MANIFEST.csv [--tagger builtin|yamnet|FOLDER] [--split valid] [--scenes 50]
      python benchmarks/tagging.py sounds  --manifest MANIFEST.csv [--tagger builtin|FOLDER] [--split valid] [--teacher yamnet.tflite]
+     python benchmarks/tagging.py doubt   --manifest MANIFEST.csv [--scenes 50]
      python benchmarks/tagging.py speed   [--tflite yamnet.tflite] [--seconds 30]
 
 YAMNet is the one that `recomposer models install yamnet` installed. F1 and PSDS need
@@ -36,12 +37,14 @@ from recomposer_studio.training.manifest import load_manifest, trained_classes
 from recomposer_studio.training.scene_spec import Kind, SceneOptions
 from recomposer_studio.training.scenes import draw_scene
 from recomposer_studio.training.tagger import load_teacher
+from recomposer_studio.training.tagger_export import RARE_DOUBT
 from recomposer_studio.training.tagger_scenes import SCENE_S, scene_log_mel, scene_truth
 
 KINDS: tuple[Kind, ...] = ("plain", "decoy", "overlap")
 COUNTED_DB = 6.0
 REPEATS = 5
 THRESHOLDS = (0.02, 0.05, 0.1, 0.2, 0.3)
+DOUBTS = (0.0, RARE_DOUBT, 2.0, 4.0)
 
 
 def figures(arguments: argparse.Namespace) -> None:
@@ -163,6 +166,41 @@ def sounds(arguments: argparse.Namespace) -> None:
         )
 
 
+def doubt(arguments: argparse.Namespace) -> None:
+    """Prints how often the built-in tagger knows true boxes of scenes, for several doubts about classes with few recordings.
+
+    The weights hold `RARE_DOUBT` already, in the activity as in the names; other doubts are what is added here.
+    """
+    library = load_manifest(arguments.manifest, share_alike=False)
+    cache, trained = AudioCache(library, arguments.cache), trained_classes(library)
+    tagger = load_builtin(None, "cpu", arguments.threads)
+    rare = np.array([name not in trained for name in tagger.event_classes])
+    options = SceneOptions(tbr_db=(COUNTED_DB, 13.0), classes=trained)
+    activity, named, truth = [], [], []
+    for number in range(arguments.scenes):
+        scene = draw_scene(cache, arguments.split, number, KINDS[number % len(KINDS)], "delete", SCENE_S, options)
+        frames = scene_log_mel(scene)
+        heard = tagger.sounding(frames[: len(frames) // 4 * 4])
+        for event in scene_truth(scene, COUNTED_DB, trained):
+            first = round(event.start_s * STEPS_PER_S)
+            box = slice(first, max(first + 1, round(event.end_s * STEPS_PER_S)))
+            if event.counted and len(heard.classes[box]):
+                activity.append(heard.classes[box].mean(axis=0))
+                named.append(tagger.names(pooled(heard.features[box])[None])[0])
+                truth.append(tagger.event_classes.index(event.class_name))
+    print(
+        f"{tagger.name}, sha256 {tagger.digest[:16]}; {len(truth)} true boxes of trained classes in {arguments.scenes} scenes"
+    )
+    print("doubt  activity alone: class in top 3  with names: first  top 3")
+    for wanted in DOUBTS:
+        more = (wanted - RARE_DOUBT) * rare
+        alone, both = np.array(activity) - more, np.array(activity) + np.array(named) - 2.0 * more
+        ranks = [(values > values[np.arange(len(truth)), truth][:, None]).sum(axis=1) for values in (alone, both)]
+        print(
+            f"{wanted:5.1f}  {np.mean(ranks[0] < 3):30.0%}  {np.mean(ranks[1] < 1):17.0%}  {np.mean(ranks[1] < 3):5.0%}"
+        )
+
+
 def average_precision(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> float:
     """Mean precision at every positive, from the highest score down."""
     hits = positive[np.argsort(-scores, kind="stable")]
@@ -256,14 +294,16 @@ def speed(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Runs one of the two."""
+    """Runs what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
     rows = commands.add_parser("figures")
     known = commands.add_parser("sounds")
     known.add_argument("--teacher", type=Path)
     known.set_defaults(run=sounds)
-    for parser_of_data in (rows, known):
+    rare = commands.add_parser("doubt")
+    rare.set_defaults(run=doubt)
+    for parser_of_data in (rows, known, rare):
         parser_of_data.add_argument("--manifest", type=Path, required=True)
         parser_of_data.add_argument("--cache", type=Path)
         parser_of_data.add_argument("--split", default="valid")

@@ -78,6 +78,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "--no-examples", action="store_true", help="no pictures and sounds of best, median and worst scenes"
     )
+    parser.add_argument(
+        "--mark",
+        action="store_true",
+        help="write into the model's checkpoint in which actions it beat spectral repair; `auto` uses it for those",
+    )
     parser.set_defaults(run=run)
 
 
@@ -105,6 +110,7 @@ def run(arguments: argparse.Namespace) -> None:
         jobs=arguments.jobs,
         kinds=tuple(arguments.kind),
         actions=tuple(arguments.action),
+        mark=arguments.mark,
     )
     with closing(ReadingBar()) as reading, progress_bar("evaluating") as progress:
         report = evaluate(request, progress, say, reading)

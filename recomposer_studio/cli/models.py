@@ -108,5 +108,5 @@ def run_adopt(arguments: argparse.Namespace) -> None:
     write_part(out, "codec", codec.config.as_json(), codec.tensors())
     print(
         f"{arguments.source}: {codec.rate_hz} Hz, {codec.rate_hz / codec.hop:g} frames a second, {codec.levels} levels of "
-        f"{codec.codebook_size} codes: {out}"
+        f"{codec.config.codebook_size} codes: {out}"
     )

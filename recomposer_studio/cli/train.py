@@ -9,16 +9,18 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-PARTS = ("mask", "codec", "decoder", "critic", "editor", "tagger")
-_MASK_SHARE = 0.6
-"""Share of an editor's budget that its mask head gets; the decoder has the rest."""
+PARTS = ("listener", "mask", "codec", "decoder", "critic", "editor", "tagger")
+_EDITOR_SHARES = (0.2, 0.45, 0.35)
+"""Shares of an editor's budget that its listener, its mask head and its decoder get."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to the parser."""
     parser = commands.add_parser("train", help="train a part of a checkpoint", description=__doc__)
     parser.add_argument(
-        "part", choices=PARTS, help="decoder needs the codec in the same folder; editor is mask, then decoder"
+        "part",
+        choices=PARTS,
+        help="mask is told by a listener in the same folder, decoder needs the codec there; editor is listener, mask, decoder",
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with manifest.csv")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint folder")
@@ -30,16 +32,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--pause-minutes",
         type=float,
         metavar="M",
-        help="mask, codec, decoder: leave off after so long; --resume goes on",
+        help="listener, mask, codec, decoder: leave off after so long; --resume goes on",
     )
     parser.add_argument(
-        "--begin-with", dest="start", type=Path, metavar="DIR", help="begin with the weights of this checkpoint"
+        "--begin-with",
+        dest="start",
+        type=Path,
+        metavar="DIR",
+        help="begin with the weights of this checkpoint (tagger: of the run in this folder)",
     )
     parser.add_argument(
         "--beside",
         type=Path,
         metavar="DIR",
-        help="mask: average with the mask head of this checkpoint, which stays as it is",
+        help="mask, tagger: average with the mask head of this checkpoint or with this tagger, which stay as they are",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument(
@@ -50,7 +56,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "--drawers", type=int, metavar="N", help="mask: processes that draw scenes, needs --cache (default: a thread)"
     )
-    parser.add_argument("--precision", choices=("float32", "bfloat16"), help="mask, tagger: of the matrix products")
+    parser.add_argument(
+        "--precision", choices=("float32", "bfloat16"), help="listener, mask, tagger: of the matrix products"
+    )
     parser.add_argument(
         "--overlay", type=Path, action="append", default=[], metavar="FILE.json", help="other sizes and settings"
     )
@@ -74,7 +82,9 @@ def run(arguments: argparse.Namespace) -> None:
 
         raise InputError(f"--kind means nothing for {arguments.part}; leave it out")
     # torch takes seconds to load: only the part that is trained is imported.
-    if arguments.part == "mask":
+    if arguments.part == "listener":
+        _listener(arguments)
+    elif arguments.part == "mask":
         _mask(arguments)
     elif arguments.part == "codec":
         _codec(arguments)
@@ -86,15 +96,19 @@ def run(arguments: argparse.Namespace) -> None:
         _train(arguments, CriticTraining, train_critic)
     elif arguments.part == "editor":
         minutes = arguments.max_minutes
-        shares = (None, None) if minutes is None else (minutes * _MASK_SHARE, minutes * (1.0 - _MASK_SHARE))
-        arguments.max_minutes = shares[0]
-        _mask(arguments)
-        arguments.max_minutes = shares[1]
-        _decoder(arguments)
+        for share, train in zip(_EDITOR_SHARES, (_listener, _mask, _decoder), strict=True):
+            arguments.max_minutes = None if minutes is None else minutes * share
+            train(arguments)
     else:
         from recomposer_studio.training.tagger import TaggerTraining, train_tagger
 
         _train(arguments, TaggerTraining, train_tagger)
+
+
+def _listener(arguments: argparse.Namespace) -> None:
+    from recomposer_studio.training.listener import ListenerTraining, train_listener
+
+    _train(arguments, ListenerTraining, train_listener)
 
 
 def _mask(arguments: argparse.Namespace) -> None:

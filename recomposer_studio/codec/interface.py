@@ -28,10 +28,6 @@ class Codec(Protocol):
         """Codebook levels of a frame; the first is the coarsest."""
 
     @property
-    def codebook_size(self) -> int:
-        """Codes on every level."""
-
-    @property
     def codebooks(self) -> "Tensor":
         """What the codes stand for, (levels, codes, n): a frame is the sum of its codes' vectors, and maybe a constant."""
 

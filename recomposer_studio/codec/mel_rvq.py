@@ -158,11 +158,6 @@ class MelRvqCodec:
         return self.config.levels
 
     @property
-    def codebook_size(self) -> int:
-        """Codes on every level."""
-        return self.config.codebook_size
-
-    @property
     def codebooks(self) -> Tensor:
         """Vectors of all codes, (levels, codes, 128): log band powers of two frames of the band grid."""
         return self._codebooks

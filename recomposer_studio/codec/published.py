@@ -142,11 +142,6 @@ class PublishedCodec:
         return self.config.levels
 
     @property
-    def codebook_size(self) -> int:
-        """Codes on every level."""
-        return self.config.codebook_size
-
-    @property
     def codebooks(self) -> Tensor:
         """What every code adds to the latent frame, (levels, codes, hidden size): code and projection of the real quantiser."""
         with torch.no_grad():

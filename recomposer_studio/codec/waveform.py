@@ -74,11 +74,6 @@ class WaveformCodec:
         return self.config.levels
 
     @property
-    def codebook_size(self) -> int:
-        """Codes on every level."""
-        return self.config.codebook_size
-
-    @property
     def codebooks(self) -> Tensor:
         """Vectors of all codes, (levels, codes, latent)."""
         return self._network.quantiser.codebooks.detach()

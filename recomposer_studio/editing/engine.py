@@ -33,7 +33,7 @@ from recomposer_studio.roll.event import Action, Event, EventRoll
 
 _FloatArray = NDArray[np.float64]
 
-ENGINE_VERSION = 3
+ENGINE_VERSION = 4
 """Part of every layer's key; raised when the same inputs would sound different."""
 QUIETEST_BACKGROUND_DB = -60.0
 """A background below this counts as this loud: a level over digital silence means nothing."""
@@ -280,8 +280,6 @@ class _Job:
             power_now = quietest
         placed[:front] = mono * np.sqrt(wanted / power_now) if power_now > 0 else 0.0
         known: list[tuple[str, str, str, object]] = [("tokens", generator.digest, heard.hex(), _shown(event))]
-        if event.low_hz or event.high_hz is not None:
-            known.append(("in band", "", "", []))  # limits had no effect once: such a sound has a key of its own
         if exemplar:
             known.append(("exemplar", "", exemplar.sha256, []))
         # Where others are edited is no background that the level counts over.

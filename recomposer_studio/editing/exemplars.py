@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from recomposer_studio.audio.resample import resample
 from recomposer_studio.audio.source import Source
 from recomposer_studio.errors import InputError
+from recomposer_studio.project.kept import file_beside
 from recomposer_studio.roll.event import Event, Exemplar
 
 LONGEST_S = 2.0
@@ -41,14 +42,14 @@ def read_exemplar(source: Source, event: Event, exemplar: Exemplar) -> HeardExem
     Args:
         source: the recording that is edited.
         event: the event, for error sentences.
-        exemplar: the stretch; a relative path starts in the recording's folder.
+        exemplar: the stretch; a relative path starts in the recording's folder, see `file_beside`.
 
     Raises:
         InputError: its file cannot be read, the stretch is not in it or is silent, or the samples are not those that are wanted.
     """
     where = f"event {event.id}: the exemplar"
     try:
-        with Source.open(source.path.parent / exemplar.file) if exemplar.file else nullcontext(source) as file:
+        with Source.open(file_beside(source, exemplar.file)) if exemplar.file else nullcontext(source) as file:
             # Times far beyond the file have no sample number at all.
             beyond_s = file.duration_s + 2.0 * LONGEST_S
             start, end = (round(min(time_s, beyond_s) * file.rate_hz) for time_s in (exemplar.start_s, exemplar.end_s))

@@ -153,8 +153,8 @@ def background_share(source: Source, event: Event, company: tuple[Event, ...], p
     """Share of a box's power that is background: what spectral repair would leave there, judging by the second around the box.
 
     A level counts over the background, not over another sound that happens to lie in the box: on composed validation scenes
-    with such a sound the power of the whole box is 5.8 dB above that of the background (12 dB in one of ten), this estimate 0.3 dB
-    (1.8 dB off in the mean).
+    with such a sound an insert would be 6.4 dB too loud in the mean (12 dB in one of ten), with this estimate it is 1.1 dB (2.0 dB off in
+    the mean; `benchmarks/inserting.py levels`).
 
     Args:
         source: the base.

@@ -29,6 +29,7 @@ from recomposer_studio.evaluation.editors import (
     model_editor,
     whole_clip_editor,
 )
+from recomposer_studio.evaluation.marking import mark
 from recomposer_studio.evaluation.pictures import examples, histogram_pictures
 from recomposer_studio.evaluation.report import Report
 from recomposer_studio.evaluation.results import Results
@@ -72,6 +73,7 @@ class Evaluation:
         jobs: processes to measure in; any number gives the same figures but for the seconds per edit.
         kinds: scenes of these kinds alone (plain, overlap, decoy); empty for all that the studies ask about.
         actions: scenes of these actions alone (delete, insert, enhance); empty for all.
+        mark: whether to write into the model's checkpoint in which actions it beat spectral repair here.
     """
 
     data: Path
@@ -93,6 +95,7 @@ class Evaluation:
     jobs: int = 1
     kinds: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
+    mark: bool = False
 
 
 def evaluate(
@@ -210,6 +213,8 @@ def evaluate(
         examples=examples(cache, anchors, figures, request.out) if request.examples else (),
     )
     report.write(request.out)
+    if request.mark:
+        say(mark(_marked(request), anchors, figures))
     return report
 
 
@@ -241,7 +246,8 @@ def command_of(request: Evaluation) -> str:
     for option, path in (("--yamnet", request.yamnet), ("--audio", request.audio)):
         if path is not None:
             words += [option, _last(path)]
-    words += [option for option, given in (("--only", request.only), ("--no-examples", not request.examples)) if given]
+    flags = (("--only", request.only), ("--no-examples", not request.examples), ("--mark", request.mark))
+    words += [option for option, given in flags if given]
     return shlex.join(words)
 
 
@@ -258,6 +264,27 @@ def _check(request: Evaluation) -> None:
     if request.split not in SPLITS:
         raise InputError(f"there is no split '{request.split}'; choose one of {', '.join(SPLITS)}")
     check_draw(request.seed, request.duration_s)
+    if request.mark:
+        _marked(request)
+
+
+def _marked(request: Evaluation) -> Path:
+    """The checkpoint that is to be marked.
+
+    Raises:
+        InputError: what was asked for tells nothing of the kind.
+    """
+    models = [name for name in request.editors if name not in (*ANCHORS, "codec")]
+    if len(set(models)) != 1 or request.only or request.kinds or request.actions:
+        raise InputError(
+            "a checkpoint is marked by all scenes of the anchors: give --mark one model with --editor, and leave out --only, --kind "
+            "and --action"
+        )
+    if request.split != "valid" or not {"anchors", "all"} & set(request.studies or ("anchors",)):
+        raise InputError(
+            "a checkpoint is marked by the anchors on the valid split; leave out --split and add --study anchors"
+        )
+    return _checkpoint(models[0]).folder
 
 
 def _studies(names: Sequence[str]) -> list[Study]:

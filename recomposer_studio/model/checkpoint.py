@@ -25,7 +25,7 @@ from recomposer_studio.model.catalogue import CONFIG, read_config
 from recomposer_studio.roll.event import Action
 
 FORMAT_VERSION = 1
-PARTS = ("mask", "decoder", "codec", "critic")
+PARTS = ("listener", "mask", "decoder", "codec", "critic")
 SHARD_BYTES = 15 * 2**20
 """Largest weight file: larger parts are cut into several."""
 

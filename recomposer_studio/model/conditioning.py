@@ -16,7 +16,7 @@ TEXT = 64
 """Length of a text vector."""
 EVENT_VECTOR = 2 * TEXT
 """Length of an event's vector: the text vector of its action word, then that of its label."""
-_UNIT = TEXT**0.5
+TEXT_UNIT = TEXT**0.5
 """Text vectors have length 1; times this their entries are about 1, as a linear layer likes them."""
 
 
@@ -43,7 +43,7 @@ class Words(nn.Module):
 
     def forward(self, query: Tensor) -> Tensor:
         """Event vectors (batch, 128) -> (batch, length)."""
-        return functional.gelu(self.enter(_UNIT * query))
+        return functional.gelu(self.enter(TEXT_UNIT * query))
 
 
 class Conditioning(nn.Module):
@@ -67,7 +67,7 @@ class Conditioning(nn.Module):
         Returns:
             (batch, width, frames), zero where nothing is active.
         """
-        asked = self.queried(_UNIT * query)[:, :, None] * query_active[:, None, :]
+        asked = self.queried(TEXT_UNIT * query)[:, :, None] * query_active[:, None, :]
         if others.shape[1] == 0:
             return asked
-        return asked + torch.matmul(self.others(_UNIT * others).transpose(1, 2), others_active)
+        return asked + torch.matmul(self.others(TEXT_UNIT * others).transpose(1, 2), others_active)

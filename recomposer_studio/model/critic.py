@@ -110,18 +110,26 @@ class Critic:
         """The tensors that `from_tensors` takes."""
         return {name: torch.from_numpy(getattr(self, name)) for name in _NAMES}
 
-    def scores(self, values: _FloatArray) -> _FloatArray:
-        """Log of the chance of every class, all alike before: statistics (STATISTICS,) to (classes,)."""
+    def distances(self, values: _FloatArray) -> _FloatArray:
+        """Squared Mahalanobis distance to the mean of every class: statistics (STATISTICS,) to (classes,)."""
         relative = np.clip((values - self.centre) / self.spread, -_FARTHEST, _FARTHEST)
         # A plain sum and no matrix product, whose last bits depend on the number of threads.
         place = (relative[:, None] * self.projection).sum(axis=0)
-        distance = ((place - self.means) ** 2).sum(axis=1)
-        return np.asarray(-0.5 * distance - np.logaddexp.reduce(-0.5 * distance))
+        return np.asarray(((place - self.means) ** 2).sum(axis=1))
+
+    def scores(self, values: _FloatArray) -> _FloatArray:
+        """Log of the chance of every class, all alike before: statistics (STATISTICS,) to (classes,)."""
+        likelihood = -0.5 * self.distances(values)
+        return np.asarray(likelihood - np.logaddexp.reduce(likelihood))
 
     def score(self, wave: NDArray[np.floating], rate_hz: int, class_name: str) -> float:
-        """Log of the chance that a sound (samples,) is of a class.
+        """How much a sound (samples,) is like a class: log of the chance that it is of the class, plus its log likelihood in it.
+
+        The chance alone says that it is no other class's, not that it is near to its own: most sounds are all but sure, and then far ones
+        win by nothing.
 
         Raises:
             KeyError: the critic does not know the class.
         """
-        return float(self.scores(statistics(log_bands(wave, rate_hz)))[self.classes[class_name]])
+        values, row = statistics(log_bands(wave, rate_hz)), self.classes[class_name]
+        return float(self.scores(values)[row] - 0.5 * self.distances(values)[row])

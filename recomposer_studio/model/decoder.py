@@ -11,7 +11,7 @@ after all edits, as in the paper.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import IntEnum
 from typing import Any
 
@@ -173,6 +173,12 @@ class Given:
             torch.from_numpy(np.ascontiguousarray(exemplar.T))[None],
             torch.ones(1, exemplar.shape[1], dtype=torch.bool),
         )
+
+    @staticmethod
+    def together(prompts: Sequence[Prompt], levels: int) -> "Given":
+        """Prompts of one length, with as many events and exemplar frames each, as a batch."""
+        each = [Given.of(prompt, levels) for prompt in prompts]
+        return Given(*(torch.cat([getattr(one, part.name) for one in each]) for part in fields(Given)))
 
     def and_without_roll(self) -> "Given":
         """Every box twice: as it is, and without roll and exemplar."""
@@ -375,24 +381,26 @@ class TokenDecoder(nn.Module):
 class Stepper:
     """Decodes a box frame by frame: each goes through the temporal stack once, each level through the depth stack once.
 
-    An exemplar goes through once, before the first frame. Several candidates for the box are decoded side by side. With guidance every
-    candidate has a second row that knows neither roll nor exemplar; the rows of a box are always computed together, and never with
-    those of another.
+    An exemplar goes through once, before the first frame. Several candidates for the box are decoded side by side, and so are boxes of
+    one length. With guidance every candidate has a second row that knows neither roll nor exemplar. The engine's boxes are computed
+    one by one, so that none depends on its company.
     """
 
-    def __init__(self, decoder: TokenDecoder, prompt: Prompt, guidance: float = 1.0, candidates: int = 1) -> None:
-        """Encodes the scene; `guidance` 1 is none."""
+    def __init__(
+        self, decoder: TokenDecoder, prompts: Sequence[Prompt], guidance: float = 1.0, candidates: int = 1
+    ) -> None:
+        """Encodes the scenes; `guidance` 1 is none."""
+        frames, self._count = prompts[0].frames, len(prompts) * candidates
         self._decoder = decoder
         self._guidance = guidance
-        self._candidates = candidates
-        self._rows = candidates if guidance == 1.0 else 2 * candidates
-        given = Given.of(prompt, decoder.config.levels)
+        self._rows = self._count if guidance == 1.0 else 2 * self._count
+        given = Given.together(prompts, decoder.config.levels)
         if guidance != 1.0:
             given = given.and_without_roll()
-        inputs = decoder.context(given, prompt.frames) + decoder.clock(clock(prompt.frames))
+        inputs = decoder.context(given, frames) + decoder.clock(clock(frames))
         self._inputs = inputs.repeat_interleave(candidates, dim=0)
         self._before = given.exemplar.shape[1]
-        self._cache = Cache(decoder.config.temporal, self._rows, self._before + prompt.frames)
+        self._cache = Cache(decoder.config.temporal, self._rows, self._before + frames)
         self._said = decoder.first.expand(self._rows, -1)
         self._prompt: Tensor | None = None
         if self._before:
@@ -408,13 +416,13 @@ class Stepper:
         """Decodes the next frame.
 
         Args:
-            choose: takes a level and its logits (candidates, codes), gives every candidate's code.
+            choose: takes a level and its logits (candidates of all boxes, codes), gives every candidate's code.
             levels: how many levels to decode.
 
         Returns:
-            The codes, (candidates, levels).
+            The codes, (candidates of all boxes, levels).
         """
-        net, count = self._decoder, self._candidates
+        net, count = self._decoder, self._count
         copies = self._rows // count
         x = self._inputs[:, self.frames_done] + self._said
         state = net.state(net.temporal(x[:, None], self._cache, self._prompt)[:, 0])
@@ -438,33 +446,34 @@ def generate_tokens(
     decoder: TokenDecoder, prompt: Prompt, decoding: Decoding, seed: int, cancelled: Callable[[], bool] = lambda: False
 ) -> NDArray[np.int64]:
     """Tokens of a sound, (levels, frames) int64; see `generate_candidates`."""
-    return generate_candidates(decoder, prompt, decoding, (seed,), cancelled)[0]
+    return generate_candidates(decoder, (prompt,), decoding, (seed,), cancelled)[0]
 
 
 def generate_candidates(
     decoder: TokenDecoder,
-    prompt: Prompt,
+    prompts: Sequence[Prompt],
     decoding: Decoding,
     seeds: Sequence[int],
     cancelled: Callable[[], bool] = lambda: False,
 ) -> NDArray[np.int64]:
-    """Tokens of several sounds for one box, (candidates, levels, frames) int64, on one thread.
+    """Tokens of several sounds, (seeds, levels, frames) int64, on one thread.
 
     Args:
         decoder: the network, in evaluation mode.
-        prompt: scene, event and length.
+        prompts: scene, event and length; several have one length.
         decoding: sampling settings.
-        seeds: of the candidates.
+        seeds: of the candidates, as many for every prompt, prompt by prompt.
         cancelled: polled before every frame.
 
     Raises:
         Cancelled: `cancelled()` returned true.
     """
     levels = decoder.config.levels if decoding.levels == 0 else min(decoding.levels, decoder.config.levels)
-    tokens = np.zeros((len(seeds), levels, prompt.frames), np.int64)
+    frames = prompts[0].frames
+    tokens = np.zeros((len(seeds), levels, frames), np.int64)
     with one_thread():
-        stepper = Stepper(decoder, prompt, decoding.guidance, len(seeds))
-        for frame in range(prompt.frames):
+        stepper = Stepper(decoder, prompts, decoding.guidance, len(seeds) // len(prompts))
+        for frame in range(frames):
             if cancelled():
                 raise Cancelled
 

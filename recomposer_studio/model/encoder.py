@@ -5,6 +5,7 @@ than the receptive field.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -88,12 +89,19 @@ class Block(nn.Module):
         return x + self.scale * self.narrow(self.dropout(inner))
 
 
-def zero_linear(length: int, out: int) -> nn.Linear:
-    """A linear layer that starts at zero, so that what it adds changes nothing at first."""
-    layer = nn.Linear(length, out)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+LayerT = TypeVar("LayerT", nn.Linear, nn.Conv2d)
+
+
+def zeroed(layer: LayerT) -> LayerT:
+    """The layer with weights of zero, so that what it adds changes nothing at first."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
     return layer
+
+
+def zero_linear(length: int, out: int) -> nn.Linear:
+    """A linear layer that starts at zero."""
+    return zeroed(nn.Linear(length, out))
 
 
 class SceneEncoder(nn.Module):

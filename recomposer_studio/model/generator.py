@@ -23,6 +23,7 @@ from recomposer_studio.model.decoder import (
     generate_candidates,
     scene_features,
 )
+from recomposer_studio.model.listener import Listener, build_listener
 from recomposer_studio.model.mask import MaskNet, build_mask, mask_features, predict_share
 from recomposer_studio.model.whole_clip import generate_clip
 from recomposer_studio.project.recipe import Decoding
@@ -59,6 +60,7 @@ class TorchGenerator:
         self._device = device
         self._given_labels = labels
         self._mask: MaskNet | None = None
+        self._listener: Listener | None = None
         self._codec: Codec | None = None
         self._decoder: TokenDecoder | None = None
         self._critic: Critic | None = None
@@ -73,8 +75,11 @@ class TorchGenerator:
         configs, tensors = checkpoint.configs, checkpoint.tensors
         if "mask" in configs:
             self._mask = build_mask(checkpoint)
+            self._listener = build_listener(checkpoint)
             if device != "meta":
                 self._mask.to(device)
+                if self._listener is not None:
+                    self._listener.to(device)
         if "codec" in configs:
             self._codec = build_codec(configs["codec"], tensors["codec"])
         if self._codec is not None and "decoder" in configs:
@@ -152,12 +157,29 @@ class TorchGenerator:
             np.array(others, np.float32).reshape(len(others), EVENT_VECTOR),
             request.others_active,
             self._mask.config.scale(request.event.action),
+            self._listener,
         )
 
     def sound(self, request: SoundRequest) -> NDArray[np.float32]:
         """A mono sound of `duration_s` at `rate_hz`, shape (samples,), peak at most 1.
 
-        With a critic that knows the class it is the best of `decoding.candidates`, of fewer where the box is long, otherwise the only one.
+        It is the one of the `candidates` that the critic prefers.
+
+        Raises:
+            InputError: the checkpoint holds no codec or no token decoder, or takes no exemplars and is given one.
+            Cancelled: `request.cancelled()` returned true.
+        """
+        waves = self.candidates(request)
+        best = 0
+        if self._critic is not None and len(waves) > 1:
+            class_name = self._class_name(request.event)
+            best = int(np.argmax([self._critic.score(wave, self.rate_hz, class_name) for wave in waves]))
+        return waves[best] / max(1.0, float(np.abs(waves[best]).max(initial=0.0)))
+
+    def candidates(self, request: SoundRequest) -> list[NDArray[np.float32]]:
+        """The sounds that `sound` chooses from, (samples,) each, as loud as they were decoded.
+
+        With a critic that knows the class there are `decoding.candidates`, fewer where the box is long; otherwise one.
 
         Raises:
             InputError: the checkpoint holds no codec or no token decoder, or takes no exemplars and is given one.
@@ -178,17 +200,13 @@ class TorchGenerator:
         judged = self._critic is not None and class_name in self._critic.classes and samples > 0
         count = min(request.decoding.candidates, max(1, MOST_CANDIDATE_FRAMES // frames)) if judged else 1
         seeds = [candidate_seed(request.seed, number) for number in range(count)]
-        candidates = generate_candidates(self._decoder, prompt, request.decoding, seeds, request.cancelled)
         waves = []
         with one_thread():
-            for tokens in candidates:
+            for tokens in generate_candidates(self._decoder, (prompt,), request.decoding, seeds, request.cancelled):
                 if request.cancelled():
                     raise Cancelled
                 waves.append(np.asarray(self._codec.decode(tokens, request.seed), np.float32)[:samples])
-        best = 0
-        if self._critic is not None and len(waves) > 1:
-            best = int(np.argmax([self._critic.score(wave, self._codec.rate_hz, class_name) for wave in waves]))
-        return waves[best] / max(1.0, float(np.abs(waves[best]).max(initial=0.0)))
+        return waves
 
     def whole_clip(
         self, samples: NDArray[np.floating], rate_hz: int, roll: EventRoll, seed: int, decoding: Decoding | None = None

@@ -17,8 +17,9 @@ from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.editing.repair import CONTEXT_S, GUARD_S
 from recomposer_studio.errors import InputError
 from recomposer_studio.model.checkpoint import Checkpoint, dataclass_from_json, fill
-from recomposer_studio.model.conditioning import Conditioning, Words
-from recomposer_studio.model.encoder import EncoderConfig, SceneEncoder
+from recomposer_studio.model.conditioning import TEXT, Conditioning, Words
+from recomposer_studio.model.encoder import EncoderConfig, SceneEncoder, zero_linear
+from recomposer_studio.model.listener import HEARD, LISTENER_PLANES, Listener
 from recomposer_studio.model.refiner import Refiner, RefinerConfig
 from recomposer_studio.roll.event import Action
 
@@ -68,6 +69,17 @@ def clipped(repair: _FloatArray) -> _FloatArray:
     return np.clip(repair, LOWEST, HIGHEST)
 
 
+def level_planes(log_power: _FloatArray, mean: _FloatArray) -> tuple[_FloatArray, _FloatArray]:
+    """The first two planes of `mask_features`, which a listener hears too, each (bands, frames).
+
+    Args:
+        log_power: natural logarithm of band power, (bands, frames).
+        mean: its mean over the surroundings, (bands, 1).
+    """
+    level, excess = (log_power - mean.mean()) / 3.0, (log_power - mean) / 2.0
+    return np.clip(level, -5.0, 5.0), np.clip(excess, -5.0, 5.0)
+
+
 def mask_features(
     power: _FloatArray,
     active: _BoolArray,
@@ -98,11 +110,9 @@ def mask_features(
     mean = around.mean(axis=1, keepdims=True)
     spread = np.maximum(around.std(axis=1, keepdims=True), _LEAST_SPREAD)
     share = np.clip(repair, _UNSURE, _SURE)
-    excess = log_power - mean
     planes = (
-        np.clip((log_power - mean.mean()) / 3.0, -5.0, 5.0),
-        np.clip(excess / 2.0, -5.0, 5.0),
-        np.clip(excess / spread / 4.0, -5.0, 5.0),
+        *level_planes(log_power, mean),
+        np.clip((log_power - mean) / spread / 4.0, -5.0, 5.0),
         np.log(share / (1.0 - share)) / 4.0,
     )
     activity = np.stack([active, others_active.any(axis=0)])
@@ -120,6 +130,7 @@ class MaskConfig:
         beside: networks of the same shape whose corrections are averaged with this one's: trained apart, they err differently.
         delete_scale: factor on the correction for Delete and Keep, chosen on validation scenes: where a network hedges between
             an event alone and one among others, half a correction keeps what repair takes rightly.
+        hears: it is told a listener's answer; checkpoints of the first kinds have no listener.
     """
 
     encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(features=MASK_FEATURES, dropout=0.0))
@@ -127,6 +138,7 @@ class MaskConfig:
     words: int = 0
     beside: int = 0
     delete_scale: float = 1.0
+    hears: bool = False
 
     def __post_init__(self) -> None:
         """Checks the number of networks: each is built before its weights are looked at.
@@ -152,15 +164,23 @@ class MaskNet(nn.Module):
         width = config.encoder.width
         self.conditioning = Conditioning(width)
         self.encoder = SceneEncoder(config.encoder, config.words)
-        self.leave = nn.Linear(width, BANDS)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
-        self.refiner = Refiner(config.refiner, PLANES + 2, width, config.words) if config.refiner.channels else None
+        self.leave = zero_linear(width, BANDS)
+        planes = HEARD if config.hears else 0
+        shape = (config.refiner, PLANES + 2, width, config.words, planes)
+        self.refiner = Refiner(*shape) if config.refiner.channels else None
         self.words = Words(config.words) if config.words else None
+        self.heard = zero_linear(HEARD * BANDS, width) if config.hears else None
         self.beside = nn.ModuleList(MaskNet(replace(config, beside=0)) for _ in range(config.beside))
 
     def forward(
-        self, features: Tensor, repair: Tensor, query: Tensor, others: Tensor, others_active: Tensor, scale: float = 1.0
+        self,
+        features: Tensor,
+        repair: Tensor,
+        query: Tensor,
+        others: Tensor,
+        others_active: Tensor,
+        scale: float = 1.0,
+        heard: Tensor | None = None,
     ) -> Tensor:
         """The share of the event asked about.
 
@@ -171,21 +191,26 @@ class MaskNet(nn.Module):
             others: vectors of the other events, (batch, events, 128).
             others_active: their activity, (batch, events, frames).
             scale: factor on the correction.
+            heard: `heard_by` a listener, (batch, 3, bands, frames), for a network that is told.
 
         Returns:
             (batch, bands, frames) float64 in [0, 1]; exactly 0 outside the box.
         """
-        inputs = (features, query, others, others_active)
+        inputs = (features, query, others, others_active, heard)
         correction = self.correction(*inputs)
         for other in self.beside:
             correction = correction + cast(MaskNet, other).correction(*inputs)
         correction = correction.double() / (1 + len(self.beside))
         return corrected(repair, scale * correction) * features[:, None, PLANES * BANDS]
 
-    def correction(self, features: Tensor, query: Tensor, others: Tensor, others_active: Tensor) -> Tensor:
+    def correction(
+        self, features: Tensor, query: Tensor, others: Tensor, others_active: Tensor, heard: Tensor | None = None
+    ) -> Tensor:
         """What this network alone adds to the logit of repair's share, (batch, bands, frames); arguments as in `forward`."""
         active = features[:, PLANES * BANDS]
         roll = self.conditioning(query, active, others, others_active)
+        if self.heard is not None and heard is not None:
+            roll = roll + self.heard(heard.flatten(1, 2).transpose(1, 2)).transpose(1, 2)
         words = None if self.words is None else self.words(query)
         state = self.encoder(features, roll, words).transpose(1, 2)
         correction = self.leave(state).transpose(1, 2)
@@ -193,8 +218,17 @@ class MaskNet(nn.Module):
             planes, activity = features.split([PLANES * BANDS, 2], dim=1)
             planes = planes.unflatten(1, (PLANES, BANDS))
             activity = activity[:, :, None, :].expand(-1, -1, BANDS, -1)
-            correction = correction + self.refiner(torch.cat([planes, activity], dim=1), state, correction, words)
+            seen = torch.cat([planes, activity], dim=1)
+            correction = correction + self.refiner(seen, state, correction, words, heard)
         return correction
+
+
+def heard_by(listener: Listener | None, features: Tensor, query: Tensor) -> Tensor | None:
+    """What a listener makes of the windows, as a mask head is told it; arguments as in `MaskNet.forward`."""
+    if listener is None:
+        return None
+    planes = features[:, : LISTENER_PLANES * BANDS].unflatten(1, (LISTENER_PLANES, BANDS))
+    return listener.heard(planes, query[:, -TEXT:])
 
 
 def corrected(repair: Tensor, correction: Tensor) -> Tensor:
@@ -212,6 +246,10 @@ def build_mask(checkpoint: Checkpoint) -> MaskNet:
     config = dataclass_from_json(MaskConfig, checkpoint.configs["mask"], checkpoint.folder)
     if config.encoder.features != MASK_FEATURES:
         raise InputError(f"{checkpoint.folder}: its mask head expects another input; update Recomposer Studio")
+    if config.hears and "listener" not in checkpoint.configs:
+        raise InputError(
+            f"{checkpoint.folder}: its mask head wants a listener and there is none; get the checkpoint again"
+        )
     net = MaskNet(config)
     fill(net, checkpoint.tensors["mask"], checkpoint.folder)
     return net
@@ -225,6 +263,7 @@ def predict_share(
     others: NDArray[np.float32],
     others_active: _BoolArray,
     scale: float = 1.0,
+    listener: Listener | None = None,
 ) -> _FloatArray:
     """One event in one channel, alone and on one thread: the same bytes in any company.
 
@@ -236,6 +275,7 @@ def predict_share(
         others: vectors of the other events, (events, 128).
         others_active: their activity, (events, frames).
         scale: factor on the correction, `MaskConfig.scale`.
+        listener: what a network that is told is told by.
 
     Returns:
         (bands, frames) in [0, 1], zero outside the box.
@@ -243,5 +283,6 @@ def predict_share(
     arrays = (features, clipped(repair), query, others, others_active.astype(np.float32))
     with one_thread():
         device = next(net.parameters()).device
-        share = net(*(torch.from_numpy(np.ascontiguousarray(a))[None].to(device) for a in arrays), scale)[0]
+        inputs = tuple(torch.from_numpy(np.ascontiguousarray(a))[None].to(device) for a in arrays)
+        share = net(*inputs, scale, heard_by(listener, inputs[0], inputs[2]))[0]
     return share.cpu().numpy()

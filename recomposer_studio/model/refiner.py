@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recomposer_studio.audio.bands import BANDS
-from recomposer_studio.model.encoder import zero_linear
+from recomposer_studio.model.encoder import zero_linear, zeroed
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class _Blocks(nn.ModuleList):
 class Refiner(nn.Module):
     """A U-Net over the input's planes, the encoder's state and its correction."""
 
-    def __init__(self, config: RefinerConfig, planes: int, width: int, words: int = 0) -> None:
+    def __init__(self, config: RefinerConfig, planes: int, width: int, words: int = 0, heard: int = 0) -> None:
         """Builds it.
 
         Args:
@@ -86,6 +86,7 @@ class Refiner(nn.Module):
             planes: of the input, each (bands, frames).
             width: of the encoder's state.
             words: length of a vector for the whole window that every block is told, 0 for none.
+            heard: planes of a listener's answer, 0 for none; they enter through a layer that starts at zero.
         """
         super().__init__()
         channels = config.channels
@@ -93,6 +94,7 @@ class Refiner(nn.Module):
         self.config = config
         self.context = nn.Linear(width, config.context * BANDS)
         self.enter = nn.Conv2d(planes + 1 + config.context, channels[0], 3, padding=1)
+        self.heard = zeroed(nn.Conv2d(heard, channels[0], 3, padding=1)) if heard else None
         self.down_blocks = nn.ModuleList(_Blocks(*shape, words) for shape in zip(channels, config.down, strict=True))
         self.down = nn.ModuleList(
             nn.Conv2d(fine, coarse, 4, stride=2, padding=1) for fine, coarse in zip(finer, channels[1:], strict=True)
@@ -101,12 +103,16 @@ class Refiner(nn.Module):
             nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in zip(finer, channels[1:], strict=True)
         )
         self.up_blocks = nn.ModuleList(_Blocks(*shape, words) for shape in zip(finer, config.up, strict=True))
-        self.leave = nn.Conv2d(channels[0], 1, 1)
-        nn.init.zeros_(self.leave.weight)
-        assert self.leave.bias is not None
-        nn.init.zeros_(self.leave.bias)
+        self.leave = zeroed(nn.Conv2d(channels[0], 1, 1))
 
-    def forward(self, planes: Tensor, state: Tensor, correction: Tensor, words: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        planes: Tensor,
+        state: Tensor,
+        correction: Tensor,
+        words: Tensor | None = None,
+        heard: Tensor | None = None,
+    ) -> Tensor:
         """What to add to the correction.
 
         Args:
@@ -114,6 +120,7 @@ class Refiner(nn.Module):
             state: the encoder's, (batch, frames, width).
             correction: the encoder's, in logits, (batch, bands, frames).
             words: what every block is told, (batch, length), where the refiner was built for it.
+            heard: a listener's answer, (batch, planes, bands, frames), where the refiner was built for it.
 
         Returns:
             (batch, bands, frames).
@@ -122,8 +129,10 @@ class Refiner(nn.Module):
         context = self.context(state).view(batch, frames, self.config.context, bands).permute(0, 2, 3, 1)
         x = torch.cat([planes, correction[:, None] / 4.0, context], dim=1)
         # Each scale halves the frames, so their number has to be a multiple; what is appended is cut off again.
-        x = functional.pad(x, (0, -frames % 2 ** len(self.down)))
-        x = self.enter(x.contiguous(memory_format=torch.channels_last))
+        padding = (0, -frames % 2 ** len(self.down))
+        x = self.enter(functional.pad(x, padding).contiguous(memory_format=torch.channels_last))
+        if self.heard is not None and heard is not None:
+            x = x + self.heard(functional.pad(heard, padding).contiguous(memory_format=torch.channels_last))
         fine = []
         for blocks, down in zip(self.down_blocks, self.down, strict=False):
             x = blocks(x, words)

@@ -16,7 +16,7 @@ from recomposer_studio.model.decoder import (
     Output,
     Prompt,
     TokenDecoder,
-    generate_tokens,
+    generate_candidates,
     mixture_features,
     mixture_gain,
 )
@@ -25,6 +25,8 @@ from recomposer_studio.roll.event import Action, Event
 
 WINDOW_FRAMES = 150
 """Token frames that are generated at a stretch (3 s), the longest clips of the training; a longer clip is made of several."""
+_SIDE_BY_SIDE = 8
+"""Stretches that are generated together: a second one costs little, and none knows of another."""
 _USUAL_POWER = 0.01
 """Mean power of a frame, all bands together: that of the training's backgrounds."""
 
@@ -63,8 +65,11 @@ def generate_clip(
     # First as loud as the scenes of the training, so that what counts as silence does not depend on the recording's level.
     level = _USUAL_POWER / max(float(power.sum(0).mean()), 1e-12)
     power *= level
-    active = np.zeros((len(rows), frames), np.float32)
-    edited = np.zeros(frames, np.bool_)
+    count = -(-frames // WINDOW_FRAMES)
+    length = -(-frames // count)
+    # All stretches are alike long; what the last one has too much is cut off.
+    active = np.zeros((len(rows), count * length), np.float32)
+    edited = np.zeros(count * length, np.bool_)
     for row, (event, _) in enumerate(rows):
         first, last = (round(time_s * codec.rate_hz / codec.hop) for time_s in (event.start_s, event.end_s))
         active[row, first : max(last, first + 1)] = 1.0
@@ -72,22 +77,25 @@ def generate_clip(
     scene = mixture_features(power, grid.hop_s, edited)
     around = np.pad(active, ((0, 0), (CONTEXT_FRAMES, CONTEXT_FRAMES)))
     vectors = np.array([vector for _, vector in rows], np.float32).reshape(len(rows), EVENT_VECTOR)
-    parts = []
-    count = -(-frames // WINDOW_FRAMES)
-    for number in range(count):
-        low, high = frames * number // count, frames * (number + 1) // count
-        window = slice(low, high + 2 * CONTEXT_FRAMES)
-        prompt = Prompt(
-            scene=scene[:, window],
-            event=np.zeros(EVENT_VECTOR, np.float32),
-            frames=high - low,
-            output=Output.MIXTURE,
-            others=vectors,
-            others_active=around[:, window],
-        )
-        parts.append(generate_tokens(decoder, prompt, decoding, _window_seed(seed, number)))
+    parts: list[NDArray[np.int64]] = []
+    for first in range(0, count, _SIDE_BY_SIDE):
+        numbers = range(first, min(first + _SIDE_BY_SIDE, count))
+        windows = [slice(number * length, (number + 1) * length + 2 * CONTEXT_FRAMES) for number in numbers]
+        prompts = [
+            Prompt(
+                scene=scene[:, window],
+                event=np.zeros(EVENT_VECTOR, np.float32),
+                frames=length,
+                output=Output.MIXTURE,
+                others=vectors,
+                others_active=around[:, window],
+            )
+            for window in windows
+        ]
+        seeds = [_window_seed(seed, number) for number in numbers]
+        parts += list(generate_candidates(decoder, prompts, decoding, seeds))
     with one_thread():
-        made = np.asarray(codec.decode(np.concatenate(parts, axis=1), seed), np.float64)
+        made = np.asarray(codec.decode(np.concatenate(parts, axis=1)[:, :frames], seed), np.float64)
     made /= (level * mixture_gain(power)) ** 0.5
     out = resample(made[None, : len(wave)], codec.rate_hz, rate_hz)[0][: len(samples)]
     return np.pad(out, (0, len(samples) - len(out))).astype(np.float32)

@@ -11,6 +11,7 @@ from recomposer_studio.audio.markers import Marker, marked, moved
 from recomposer_studio.audio.sink import takes_chunks
 from recomposer_studio.audio.source import SampleFormat
 from recomposer_studio.errors import InputError
+from recomposer_studio.project.kept import home_of
 from recomposer_studio.project.origin import pinned_roll
 from recomposer_studio.project.take import Take
 from recomposer_studio.roll.event import EventRoll
@@ -34,7 +35,7 @@ def recipe_document(take: Take, region: tuple[int, int] | None = None) -> dict[s
         "format_version": FORMAT_VERSION,
         "program": f"recomposer-studio {__version__}",
         "recording": {
-            "name": source.path.name,
+            "name": home_of(source).name,
             "sha256": source.sha256(),
             "rate_hz": source.rate_hz,
             "channels": source.channels,

@@ -23,6 +23,7 @@ from recomposer_studio.project.embedded import (
     with_rows,
 )
 from recomposer_studio.project.headroom import check_headroom
+from recomposer_studio.project.kept import file_beside
 from recomposer_studio.project.samples import native_blocks
 from recomposer_studio.project.stem_folder import STEM_INDEX, moved_in, stem_folder
 from recomposer_studio.project.take import BED, TAKE, Part, Take, stem_parts
@@ -163,7 +164,7 @@ def plan_export(
     single = [take, *options.labels, *also]
     targets = [*single, *plan.stem_paths(plan.names), *plan.stem_paths(plan.removed), *index]
     files = dict.fromkeys(event.exemplar.file for event in roll.events if event.exemplar and event.exemplar.file)
-    read = [source.path, *(source.path.parent / file for file in files), *inputs]
+    read = [source.path, *(file_beside(source, file) for file in files), *inputs]
     for path in targets:
         for given in read:
             if same_file(path, given):

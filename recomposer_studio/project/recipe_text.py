@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from recomposer_studio.errors import InputError
+from recomposer_studio.project.kept import home_of
 from recomposer_studio.project.origin import Origin, pinned_roll
 from recomposer_studio.project.recipe import Decoding, Recipe, Renderer
 from recomposer_studio.project.state import TakeEntry
@@ -56,7 +57,7 @@ def recipe_text(entry: TakeEntry, parent: str = "") -> str:
             "made": entry.made.isoformat(timespec="seconds"),
             "render_s": round(entry.render_s, 2),
             "device": entry.device,
-            "recording": take.source.path.name,
+            "recording": home_of(take.source).name,
             "duration_s": take.source.duration_s,
             "model": take.model,
             "recipe": take.recipe.as_json(),

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from recomposer_studio.project.take import Take
-from recomposer_studio.roll.event import EventRoll
+from recomposer_studio.roll.event import EventRoll, Exemplar
 
 MAX_STARS = 3
 
@@ -43,6 +43,21 @@ class TakeEntry:
 
 
 @dataclass(frozen=True)
+class Aside:
+    """What an event had under another action than it has now.
+
+    Attributes:
+        event: its id.
+        exemplar: of its Insert, or None.
+        by_db: of its Enhance, or None.
+    """
+
+    event: str
+    exemplar: Exemplar | None = None
+    by_db: float | None = None
+
+
+@dataclass(frozen=True)
 class State:
     """All that undo and redo move between.
 
@@ -50,8 +65,10 @@ class State:
         roll: the events.
         suggestions: what the detector found and nobody has accepted or rejected yet; no part of a render.
         takes: oldest first.
+        aside: what events had under another action; comes back with that action, and is no part of roll files.
     """
 
     roll: EventRoll = field(default_factory=EventRoll)
     suggestions: EventRoll = field(default_factory=EventRoll)
     takes: tuple[TakeEntry, ...] = ()
+    aside: tuple[Aside, ...] = ()

@@ -9,6 +9,7 @@ from PySide6.QtGui import QUndoStack
 
 from recomposer_studio.audio.atomic import atomic_path
 from recomposer_studio.audio.source import Source
+from recomposer_studio.project.kept import home_of
 from recomposer_studio.project.state import State, TakeEntry
 from recomposer_studio.project.store.contents import History
 from recomposer_studio.project.take import Take
@@ -24,6 +25,7 @@ from recomposer_studio.roll.formats.files import (
 )
 from recomposer_studio.roll.formats.values import About
 from recomposer_studio.studio.commands import Change
+from recomposer_studio.studio.set_aside import with_roll
 from recomposer_studio.studio.verbs import Area
 
 ORIGINAL = 0
@@ -172,7 +174,7 @@ class Document(QObject):
     def about(self) -> About:
         """What label files have to know of the recording."""
         source = self.source
-        return About(source.path.name, source.duration_s, source.rate_hz) if source else About()
+        return About(home_of(source).name, source.duration_s, source.rate_hz) if source else About()
 
     def load_roll(self, path: Path, text: str) -> tuple[str, ...]:
         """Replaces the roll by one from a file, or by the labels of another program, as an undoable step.
@@ -185,7 +187,8 @@ class Document(QObject):
         """
         labels = read_labels(path, self.about)
         check_fits(labels.roll, self.duration_s, str(path))
-        self.change_roll(text, labels.roll)
+        # Its events are others, even where their ids are the same.
+        self.change(text, replace(self.state, roll=labels.roll, aside=()))
         # Labels of another program are not to be saved over by what the Studio makes of them.
         self.roll_path, self._saved_roll = path if format_of(path) is LabelFormat.ROLL else None, labels.roll
         self.select(())
@@ -226,7 +229,7 @@ class Document(QObject):
 
     def change_roll(self, text: str, roll: EventRoll, merge: str = "") -> None:
         """A change of the events alone."""
-        self.change(text, replace(self.state, roll=roll), merge)
+        self.change(text, with_roll(self.state, roll), merge)
 
     def change_take(self, text: str, entry: TakeEntry, merge: str = "") -> None:
         """A change of one take in the list, found by its id."""

@@ -15,7 +15,7 @@ from recomposer_studio.roll.event import Action, EventRoll
 from recomposer_studio.roll.file import check_fits
 from recomposer_studio.studio.document import Document
 from recomposer_studio.studio.jobs import ModelKeeper, Render, start_model
-from recomposer_studio.studio.plan import plan
+from recomposer_studio.studio.plan import plan, unheard_exemplars
 from recomposer_studio.studio.turn import Turn
 
 
@@ -153,6 +153,13 @@ class Generating(QObject):
             check_fits(roll, document.duration_s, self.tr("the roll"))
         except InputError as error:
             self.failed.emit(str(error))
+            return
+        unheard = unheard_exemplars(planned)
+        if unheard and planned.checkpoint is not None:
+            words = self.tr(
+                "{0} ({1:.2f} s) has an example, and the model {2} takes none; choose None as its example, or another model."
+            )
+            self.failed.emit(words.format(unheard[0].label, unheard[0].start_s, planned.checkpoint.name))
             return
         if finish is not None and planned.full is not None:
             planned = replace(planned, repair=EventRoll())

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from recomposer_studio import __version__
+from recomposer_studio.project.kept import home_of
 from recomposer_studio.roll.event import Action
 from recomposer_studio.studio import project_window, wiring
 from recomposer_studio.studio.actions import keys_as_html
@@ -119,7 +120,7 @@ def _quit(window: "Window") -> None:
 
 def _open_roll(window: "Window") -> None:
     source = window.document.source
-    folder = str(source.path.parent) if source else ""
+    folder = str(home_of(source).parent) if source else ""
     name, _ = QFileDialog.getOpenFileName(window, window.tr("Open a roll"), folder, filters(window))
     if name:
         window.open(Path(name))

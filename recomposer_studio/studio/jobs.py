@@ -14,6 +14,7 @@ from recomposer_studio.diagnosis import machine
 from recomposer_studio.editing.engine import Engine
 from recomposer_studio.errors import Cancelled, InputError
 from recomposer_studio.model.catalogue import Checkpoint
+from recomposer_studio.project.kept import reopened
 from recomposer_studio.project.recipe import Recipe, Renderer
 from recomposer_studio.project.take import Layer, Take
 from recomposer_studio.roll.event import Action, EventRoll
@@ -91,6 +92,22 @@ class Job(QThread):
         """Whether it was asked to stop."""
         return self._stop.is_set()
 
+    def end(self, patience_ms: int) -> bool:
+        """Stops the work and waits for its end, but not longer than this: a drive may never answer.
+
+        A thread that does not end is left behind. It tells nobody anything any more, and `left_behind` knows of it.
+
+        Returns:
+            Whether it has ended.
+        """
+        self.cancel()
+        if self.wait(patience_ms):
+            return True
+        self.blockSignals(True)
+        self.setParent(None)
+        _left.append(self)
+        return False
+
     def run(self) -> None:
         """Does the work; what goes wrong becomes one sentence."""
         try:
@@ -108,6 +125,15 @@ class Job(QThread):
     def work(self) -> None:
         """What the job does."""
         raise NotImplementedError
+
+
+_left: list[Job] = []
+
+
+def left_behind() -> bool:
+    """Whether a thread that was left behind still waits for its drive: Python would wait for it at the end of the program, and Qt abort."""
+    _left[:] = [job for job in _left if job.isRunning()]
+    return bool(_left)
 
 
 class Analysis(Job):
@@ -239,7 +265,7 @@ class Render(Job):
                 self._layers.append(layer)
                 self._show_layers(f"{remote.name} {remote.digest}")
 
-        with Source.open(self._source.path) as source:
+        with reopened(self._source) as source:
             take = Engine(remote).render(source, roll, recipe, progress, lambda: self.cancelled, finished)
         # The take reads from the document's own file, which stays open.
         return replace(take, source=self._source)

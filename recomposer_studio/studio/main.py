@@ -1,6 +1,8 @@
 """The command `recomposer-studio`: opens the window, with a recording, or with the demo scene."""
 
 import argparse
+import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Qt only now: --help and --version answer also where no window can open.
     from PySide6.QtWidgets import QApplication
 
+    from recomposer_studio.studio.jobs import left_behind
     from recomposer_studio.studio.reports import Reports
     from recomposer_studio.studio.theme import apply_theme
     from recomposer_studio.studio.window import Window
@@ -51,6 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         window.open_demo()
     status = app.exec()
     window.shut_down()
+    if left_behind():
+        # All work is safe and every window closed; only a drive that does not answer holds a thread.
+        logging.shutdown()
+        os._exit(int(status))
     return int(status)
 
 

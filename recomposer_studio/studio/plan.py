@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from recomposer_studio.model.catalogue import Checkpoint
+from recomposer_studio.errors import InputError
+from recomposer_studio.model.catalogue import Checkpoint, read_config
 from recomposer_studio.project.recipe import Recipe, Renderer
-from recomposer_studio.roll.event import Action, EventRoll
+from recomposer_studio.roll.event import Action, Event, EventRoll
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,19 @@ def plan(roll: EventRoll, recipe: Recipe, checkpoint: Checkpoint | None) -> Plan
         by_model = bool(wanted & checkpoint.better_than_repair)
     full = kept_roll if inserts or by_model else None
     return Plan(repair, full, checkpoint if full is not None else None, left_out)
+
+
+def unheard_exemplars(planned: Plan) -> tuple[Event, ...]:
+    """The inserts of a render whose exemplars its model would refuse, as the configuration of the checkpoint says."""
+    wanted = () if planned.full is None else planned.full.events
+    inserts = tuple(event for event in wanted if event.exemplar is not None)
+    if not inserts or planned.checkpoint is None:
+        return ()
+    try:
+        takes = read_config(planned.checkpoint.folder)["parts"]["decoder"]["config"].get("exemplar", False)
+    except (InputError, LookupError, TypeError, AttributeError):
+        return ()  # what is wrong with the checkpoint is told when it is loaded
+    return () if takes is True else inserts
 
 
 def _why(label: str, recipe: Recipe, checkpoint: Checkpoint | None) -> str:

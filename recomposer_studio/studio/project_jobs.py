@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
@@ -12,6 +13,7 @@ from PySide6.QtCore import QLockFile, QObject, Signal
 from recomposer_studio.audio.atomic import same_file
 from recomposer_studio.audio.source import Source
 from recomposer_studio.errors import Cancelled, InputError
+from recomposer_studio.project.kept import open_kept, origin_of, reopened
 from recomposer_studio.project.store.contents import History, Recording, layer_keys, misfit, other_format
 from recomposer_studio.project.store.database import open_file, open_working
 from recomposer_studio.project.store.home import Home, Place
@@ -21,7 +23,7 @@ from recomposer_studio.project.store.reader import Reader
 from recomposer_studio.project.store.recorder import Recorder
 from recomposer_studio.project.store.version import Replaced, Version, version
 from recomposer_studio.studio.jobs import REPORT_S, Job
-from recomposer_studio.studio.project_lock import Holder, check_free, lock_project, remove_lock
+from recomposer_studio.studio.project_lock import Holder, check_free, lock_project, release, remove_lock
 
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")
 
@@ -178,10 +180,13 @@ class ReadProject(OpeningJob):
         opening = self._opening
         found, recorder = opening.found, opening.recorder
         assert opening.reader is not None and found.path is not None and recorder is not None
-        source = Source.open(found.path)
+        known = opening.reader.recording
+        source = open_kept(found.path, known, opening.project) if known.embedded else Source.open(found.path)
         try:
             project = opening.reader.project(source, lambda: self.cancelled)
-            recording = replace(Recording.of(source, found.sha256), embedded=project.recording.embedded)
+            recording = replace(Recording.of(source, found.sha256), embedded=known.embedded)
+            if known.embedded:
+                recording = replace(recording, origin=origin_of(known, opening.project))
             elsewhere = project.elsewhere if found.same else project.elsewhere | layer_keys(project.history)
             if opening.version is not None and opening.left is None:
                 saved = opening.reader.facts("saved")
@@ -211,6 +216,7 @@ class RelinkRecording(Job):
         recording: what the project knows of its recording.
         found: the file.
         history: the history that has to work on it.
+        present: the recording that is open.
         parent: owner.
 
     Signals:
@@ -219,17 +225,21 @@ class RelinkRecording(Job):
 
     opened = Signal(object, object, str)
 
-    def __init__(self, recording: Recording, found: Found, history: History, parent: QObject | None = None) -> None:
+    def __init__(
+        self, recording: Recording, found: Found, history: History, present: Source, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
-        self._recording, self._found, self._history = recording, found, history
+        self._recording, self._found, self._history, self._present = recording, found, history, present
 
     def work(self) -> None:
         """Opens and checks."""
         assert self._found.path is not None
-        source = Source.open(self._found.path)
+        known, same = self._recording, self._found.path == self._present.path
+        source = reopened(self._present) if same else Source.open(self._found.path)
         try:
-            problem = other_format(self._recording, source) or misfit(self._history, source)
-            facts = replace(Recording.of(source, self._found.sha256), embedded=self._recording.embedded)
+            problem = other_format(known, source) or misfit(self._history, source)
+            facts = replace(Recording.of(source, self._found.sha256), embedded=known.embedded)
+            facts = replace(facts, origin=known.origin) if same else facts
             if self.cancelled:
                 raise Cancelled
         except BaseException:
@@ -308,8 +318,38 @@ class SaveProject(Job):
         self.copied: Copied | None = None
         self.lock = lock
         self._recorder, self._path, self._own, self._known = recorder, path, own, known
+        self._mutex = threading.Lock()
+        self._alone = self._over = False
+        self._project_lock: QLockFile | None = None
+
+    def leave(self, lock: QLockFile | None) -> None:
+        """Nobody waits for it any more: it lets go of its locks itself when its drive answers.
+
+        Args:
+            lock: the project's lock, None when it has none.
+        """
+        with self._mutex:
+            self._alone, self._project_lock = True, lock
+            over = self._over
+        if over:
+            self._unlock()
 
     def work(self) -> None:
+        """Saves, see `_write`."""
+        try:
+            self._write()
+        finally:
+            with self._mutex:
+                self._over = True
+                alone = self._alone
+            if alone:
+                self._unlock()
+
+    def _unlock(self) -> None:
+        for lock in {id(lock): lock for lock in (self.lock, self._project_lock) if lock is not None}.values():
+            release(lock)
+
+    def _write(self) -> None:
         """Saves.
 
         Raises:

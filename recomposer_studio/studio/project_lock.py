@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import threading
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from PySide6.QtCore import QLockFile, QSysInfo
 from recomposer_studio.errors import InputError
 
 _LONGEST_NAME_BYTES = 250
+_PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,13 @@ def check_free(path: Path) -> QLockFile | None:
         f"{path}: the computer {holder.computer} has locked this project since {holder.since:%Y-%m-%d %H:%M}; close it there or "
         "choose another name."
     )
+
+
+def release(lock: QLockFile, patience_s: float = _PATIENCE_S) -> None:
+    """Lets go of a lock, on a thread of its own: its drive may not answer, and nobody waits longer than this."""
+    thread = threading.Thread(target=lock.unlock, name="unlock", daemon=True)
+    thread.start()
+    thread.join(patience_s)
 
 
 def _lock_of(path: Path) -> QLockFile:

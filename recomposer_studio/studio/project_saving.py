@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from PySide6.QtCore import QEventLoop, Qt, QTimer
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
+from recomposer_studio.project.kept import home_of
 from recomposer_studio.studio.plain import as_plain
 from recomposer_studio.studio.project_jobs import Outcome
 from recomposer_studio.studio.projects import SUFFIX
@@ -23,7 +24,7 @@ def name_of(window: "Window") -> str:
     source = window.document.source
     if source is None:
         return ""
-    return window.projects.path.name if window.projects.path else source.path.name
+    return window.projects.path.name if window.projects.path else home_of(source).name
 
 
 def is_project(path: Path) -> bool:
@@ -197,7 +198,7 @@ def _path_to_save(window: "Window", anew: bool) -> Path | None:
         return None
     if path is not None and not anew and not window.document.read_only:
         return path
-    proposal = str(path or source.path.with_suffix(SUFFIX))
+    proposal = str(path or home_of(source).with_suffix(SUFFIX))
     kinds = f"{window.tr('Projects')} (*{SUFFIX})"
     name, _ = QFileDialog.getSaveFileName(window, window.tr("Save the project"), proposal, kinds)
     if not name:

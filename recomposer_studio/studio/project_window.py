@@ -1,7 +1,7 @@
 """The project's side of the window: title, menus, questions, and what is looked at."""
 
 import math
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QDateTime, QLocale, Qt, QTimer
@@ -122,7 +122,11 @@ def relink(window: "Window") -> None:
     if project is None:
         return
     dialog = RelinkDialog(project.recording, Found(None), window.projects.compare, _kinds(window), window)
-    dialog.words.setText(window.tr("Choose the file of {0}.").format(Path(project.recording.path).name))
+    dialog.words.setText(
+        window.tr("Choose the file of {0}.").format(
+            PureWindowsPath(project.recording.origin or project.recording.path).name
+        )
+    )
     window.projects.failed.connect(dialog.refuse)
     dialog.chosen.connect(window.projects.relink)
     dialog.open()

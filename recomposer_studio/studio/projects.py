@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from PySide6.QtCore import QFileSystemWatcher, QLockFile, QObject, QTimer, Signal
 
 from recomposer_studio.audio.atomic import same_file
 from recomposer_studio.audio.source import Source
 from recomposer_studio.errors import InputError
+from recomposer_studio.project.kept import home_of
 from recomposer_studio.project.store.contents import (
     History,
     Project,
@@ -38,7 +39,7 @@ from recomposer_studio.studio.project_jobs import (
     RelinkRecording,
     SaveProject,
 )
-from recomposer_studio.studio.project_lock import lock_project
+from recomposer_studio.studio.project_lock import lock_project, release
 
 SUFFIX = ".recomposer"
 IDLE_MS = 20_000
@@ -47,6 +48,8 @@ SETTLE_MS = 400
 """A program that writes a recording does so in several pieces."""
 SAVED_SINCE_S = 2.0
 """A project file that is younger than work that was left by more than this has been saved since; a copy takes its time."""
+LEAVE_MS = 2_000
+"""A drive that does not answer is waited for so long when a project is left, and then its thread is left behind."""
 COME_BACK_MS = 2_000
 """A recording that has gone is looked for this often."""
 
@@ -242,6 +245,13 @@ class Projects(QObject):
             return
         self._recording = replace(self._recording, embedded=on)
         self._record()
+        examples = [event.exemplar.file for event in self._document.roll.events if event.exemplar is not None]
+        names = dict.fromkeys(PureWindowsPath(file).name for file in examples if file)
+        if on and names:
+            words = self.tr(
+                "{0} stays a file of its own: keep it beside the project, or beside where the recording lies."
+            )
+            self.told.emit(words.format(", ".join(names)))
 
     def _mirror(self, index: int) -> None:
         """Brings the history in line with the undo stack after a step, an undo or a redo."""
@@ -461,7 +471,7 @@ class Projects(QObject):
             self._left.discard()
             self._left = None
         if not opening.found.same and project.elsewhere:
-            self._tell_of_other_context(source.path.name)
+            self._tell_of_other_context(home_of(source).name)
         if self.dirty and self.path is not None:
             self._idle.start(IDLE_MS)
         self.opened.emit(opening.project)
@@ -535,10 +545,10 @@ class Projects(QObject):
 
         Changes nothing, and tells why, when the file does not fit.
         """
-        recording, history, recorder = self._recording, self._history, self._recorder
-        if recording is None or found.path is None:
+        recording, history, recorder, present = self._recording, self._history, self._recorder, self._document.source
+        if recording is None or found.path is None or present is None:
             return
-        job = self._relinking = RelinkRecording(recording, found, history, self)
+        job = self._relinking = RelinkRecording(recording, found, history, present, self)
 
         def opened(source: Source, facts: Recording, problem: str) -> None:
             # Something else was opened, or found, meanwhile.
@@ -554,7 +564,7 @@ class Projects(QObject):
         self._start(job)
 
     def _go_on_with(self, source: Source, facts: Recording, found: Found, problem: str) -> None:
-        name = source.path.name
+        name = home_of(source).name
         if problem:
             source.close()
             words = self.tr(
@@ -684,11 +694,18 @@ class Projects(QObject):
         return outcome
 
     def _wait_for_saving(self) -> None:
-        """Waits for the disk; nothing further is saved."""
+        """Waits for the disk, as long as it may take; nothing further is saved."""
         saving, self._saving, self._save_next = self._saving, None, None
-        if saving is not None:
-            saving.job.wait()
+        if saving is None:
+            return
+        done = not saving.job.cancelled and saving.job.wait(LEAVE_MS)
+        if done or saving.job.end(LEAVE_MS):
             self._take_in(saving)
+            return
+        # Its drive does not answer: the file is as it was, the work stays in the working database.
+        self._jobs.remove(saving.job)
+        lock, self._lock = self._lock, None
+        saving.job.leave(lock)
 
     def _end_saving(self, saving: _Saving) -> None:
         if saving is not self._saving:
@@ -710,9 +727,11 @@ class Projects(QObject):
     def close(self) -> None:
         """Ends every thread; what is in no file stays for the next start."""
         self._leave()
-        for job in list(self._jobs):
+        for job in self._jobs:
             job.cancel()
-            job.wait()
+        for job in list(self._jobs):
+            if not job.end(LEAVE_MS):
+                self._jobs.remove(job)
         if self._opening is not None:
             self.give_up(self._opening)
         self._opening_job = None
@@ -746,7 +765,7 @@ class Projects(QObject):
             left.discard() if safe else left.leave()
         lock, self._lock = self._lock, None
         if lock is not None:
-            lock.unlock()
+            release(lock)
         self.path, self._recording, self._version = None, None, None
         self._discard = self._gone = self._failing = False
 

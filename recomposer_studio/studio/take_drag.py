@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication
 
 from recomposer_studio.project.export import Exported, ExportOptions
 from recomposer_studio.project.headroom import ClipError
+from recomposer_studio.project.kept import home_of
 from recomposer_studio.project.state import TakeEntry
 from recomposer_studio.project.take import Take
 from recomposer_studio.studio.exporting import Export
@@ -142,6 +143,7 @@ class TakeDrag(QObject):
 
 def _file_name(entry: TakeEntry) -> str:
     source = entry.take.source
-    keeps = source.path.suffix.lower() in _SOUNDS and not source.format.is_lossy
+    home = home_of(source)
+    keeps = home.suffix.lower() in _SOUNDS and not source.format.is_lossy
     name = re.sub(r'[<>:"/\\|?*\x00-\x1f]+', "-", entry.name).strip() or "take"
-    return f"{source.path.stem} - {name}{source.path.suffix if keeps else '.wav'}"
+    return f"{home.stem} - {name}{home.suffix if keeps else '.wav'}"

@@ -1,6 +1,7 @@
 """Colours: the window in light and dark, the actions, the tables of the picture."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import Qt
@@ -112,6 +113,8 @@ def _palette(dark: bool) -> QPalette:
     return palette
 
 
+_SIGNS = Path(__file__).resolve().parent / "signs"
+
 _SHEET = """
 QPushButton:checked, QToolButton:checked { background: palette(highlight); color: palette(highlighted-text);
     border: 1px solid palette(highlight); border-radius: 3px; padding: 3px 7px; }
@@ -121,13 +124,13 @@ QDockWidget::title { padding: 5px 8px; font-weight: bold; }
 QCheckBox::indicator, QListView::indicator { width: 13px; height: 13px; border: 1px solid EDGE; border-radius: 3px;
     background: palette(base); }
 QCheckBox::indicator:checked, QCheckBox::indicator:indeterminate, QListView::indicator:checked {
-    background-clip: content; background-color: palette(highlight); }
-QCheckBox::indicator:checked, QListView::indicator:checked { width: 9px; height: 9px; padding: 2px; border-radius: 2px; }
+    background-color: palette(highlight); border-color: palette(highlight); }
+QCheckBox::indicator:checked, QListView::indicator:checked { image: url("SIGNS/tick.svg"); }
+QCheckBox::indicator:indeterminate { image: url("SIGNS/dash.svg"); }
 QListView::indicator { width: 11px; height: 11px; }
-QListView::indicator:checked { width: 7px; height: 7px; }
-QCheckBox::indicator:indeterminate { width: 7px; height: 3px; padding: 5px 3px; }
+QListView::indicator:checked { border-color: EDGE; }
 QCheckBox::indicator:checked:disabled, QCheckBox::indicator:indeterminate:disabled, QListView::indicator:checked:disabled {
-    background-color: EDGE; }
+    background-color: DIM; border-color: DIM; }
 QToolTip { padding: 4px; }
 QDialogButtonBox, QMessageBox { dialogbuttonbox-buttons-have-icons: 0; }
 """
@@ -138,7 +141,8 @@ def apply_theme(app: QApplication, theme: str) -> None:
     """Dresses the application: "dark", "light", or "system" for what the desktop uses."""
     system_dark = QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark
     dark = theme == "dark" or (theme == "system" and system_dark)
-    sheet = _SHEET.replace("EDGE", "#8e929d" if dark else "#84889a")
+    sheet = _SHEET.replace("EDGE", "#8e929d" if dark else "#84889a").replace("DIM", "#6a6e79" if dark else "#84889a")
+    sheet = sheet.replace("SIGNS", _SIGNS.as_posix())
     if app.styleSheet() == sheet:
         return  # Dressing every widget anew takes Qt a third of a second.
     app.setStyle("Fusion")

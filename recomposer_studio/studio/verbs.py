@@ -82,7 +82,8 @@ def add(roll: EventRoll, area: Area, action: Action, label: str, row: str | None
 def change(roll: EventRoll, chosen: Iterable[str], **fields: object) -> EventRoll:
     """The roll with other values in some events.
 
-    A row that was named after its only event's label follows the label; `by_db` leaves with Enhance, an exemplar with Insert.
+    A row that was named after its only event's label follows the label; `by_db` leaves with Enhance, an exemplar with Insert
+    (the document puts them aside, see `set_aside`).
 
     Raises:
         InputError: a value does not fit.

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from recomposer_studio.data import data_folder
 from recomposer_studio.errors import InputError
+from recomposer_studio.project.kept import home_of
 from recomposer_studio.studio import label_files, project_window, wiring
 from recomposer_studio.studio.actions import TOOL_BAR, Actions
 from recomposer_studio.studio.detecting import Detecting
@@ -133,9 +134,9 @@ class Window(QMainWindow):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         self.detect_bar = DetectBar(self.document, self.detecting, self.suggestions)
-        layout.addWidget(self.messages)
         layout.addWidget(self.detect_bar)
         layout.addWidget(self.pages, 1)
+        self.messages.lie_over(self.pages)
         self.setCentralWidget(middle)
         self.inspector = Inspector(self.document)
         self.decoding = DecodingPanel()
@@ -302,7 +303,7 @@ class Window(QMainWindow):
         if source is None:
             return
         if path is None or anew:
-            proposal = str(path or source.path.with_suffix(".json"))
+            proposal = str(path or home_of(source).with_suffix(".json"))
             name, _ = QFileDialog.getSaveFileName(self, self.tr("Save the roll"), proposal, label_files.filters(self))
             if not name:
                 return

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QFileDialog
 
+from recomposer_studio.project.kept import home_of
 from recomposer_studio.roll.event import Action
 from recomposer_studio.studio.remembered import recipe_for, with_recipe
 from recomposer_studio.studio.views.decoding_panel import DEVICES
@@ -122,13 +123,13 @@ def _install_from_file(window: "Window") -> None:
 def _show_recipe(window: "Window") -> None:
     source = window.document.source
     if source is not None:
-        window.decoding.set_recipe(recipe_for(window.settings.recipes, source.path))
+        window.decoding.set_recipe(recipe_for(window.settings.recipes, home_of(source)))
 
 
 def _remember_recipe(window: "Window") -> None:
     source = window.document.source
     if source is not None:
-        recipes = with_recipe(window.settings.recipes, source.path, window.decoding.recipe)
+        recipes = with_recipe(window.settings.recipes, home_of(source), window.decoding.recipe)
         window.remember(recipes=recipes)
 
 

@@ -7,10 +7,11 @@ or with another hash, YAMNet is not installed.
 
 import hashlib
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,7 +25,9 @@ from recomposer_studio.tagging.front_end import RATE_HZ, log_mel, patches
 from recomposer_studio.tagging.yamnet import Yamnet
 from recomposer_studio.tagging.yamnet_eight_bit import eight_bit_is_exact, eight_bit_onnx_bytes
 from recomposer_studio.tagging.yamnet_files import read_weights, run_tensorflow
-from recomposer_studio.tagging.yamnet_graph import onnx_bytes
+from recomposer_studio.tagging.yamnet_graph import onnx_bytes, weights_of
+
+LOG = logging.getLogger(__name__)
 
 HANDLE = "https://tfhub.dev/google/yamnet/1"
 """The published model on TensorFlow Hub."""
@@ -140,6 +143,29 @@ def install(origin: str | None, folder: Path, progress: Progress, handle: str = 
         files.append((folder / f"{name}-{digest[:16]}.onnx", digest))
     result = Installed(*files[0], source, *files[1:])
     _write(result, [model for _, model in models])
+    return result
+
+
+def with_eight_bits(found: Installed) -> Installed:
+    """An installation from before there were 8-bit products, with these: made from its own file, without a download.
+
+    Args:
+        found: what is installed, without them.
+
+    Returns:
+        The same where this processor does not get 8-bit products right, or where they cannot be made or written now: float32 works everywhere.
+    """
+    try:
+        if not eight_bit_is_exact():
+            return found
+        model = eight_bit_onnx_bytes(weights_of(found.model_bytes()), {"source": found.source, "licence": LICENCE})
+        check_sounds(Yamnet(model, "cpu"), found.source)
+        digest = hashlib.sha256(model).hexdigest()
+        result = replace(found, eight_bit=(found.path.with_name(f"yamnet-8bit-{digest[:16]}.onnx"), digest))
+        _write(result, [found.model_bytes(), model])
+    except (InputError, OSError, ValueError) as error:
+        LOG.info("YAMNet stays in float32: %s", error)
+        return found
     return result
 
 

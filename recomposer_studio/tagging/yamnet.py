@@ -84,7 +84,7 @@ def _as_run(patches: Patches) -> dict[str, NDArray[Any]]:
 
 
 def load_yamnet(folder: Path, device: Device = "auto", threads: int | None = None) -> Yamnet:
-    """The installed YAMNet, on a CPU with 8-bit products if they are right there.
+    """The installed YAMNet, on a CPU with 8-bit products if they are right there; an older installation is given them.
 
     Args:
         folder: where it was installed, see `installation.yamnet_folder`.
@@ -94,9 +94,12 @@ def load_yamnet(folder: Path, device: Device = "auto", threads: int | None = Non
     Raises:
         InputError: it is not installed, damaged, or ONNX Runtime is missing.
     """
-    from recomposer_studio.tagging.installation import installed
+    from recomposer_studio.tagging.installation import installed, with_eight_bits
 
     found = installed(folder)
     if found is None:
         raise InputError("YAMNet is not installed; fetch it once with: recomposer models install yamnet")
-    return Yamnet(found.model_bytes(eight_bit=not on_cuda(device)), device, threads)
+    cuda = on_cuda(device)
+    if found.eight_bit is None and not cuda:
+        found = with_eight_bits(found)
+    return Yamnet(found.model_bytes(eight_bit=not cuda), device, threads)

@@ -25,6 +25,11 @@ _WIDTHS = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
 _STRIDES = (2, 1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
 OPSET, IR_VERSION = 17, 8  # what every ONNX Runtime from 1.14 on reads
 
+_LARGEST = 127
+"""The largest weight that is stored in 8 bits, in steps."""
+_WHOLE = 1e-3
+"""Weights are this near to whole multiples of a step, in steps, where they were stored so; float32 rounds by 1e-5."""
+
 Kind = Literal["conv", "depthwise_conv", "pointwise_conv"]
 
 
@@ -126,6 +131,42 @@ def fold(variables: Mapping[str, NDArray[np.generic]]) -> Weights:
     except KeyError as error:
         raise ValueError(f"the variable {error.args[0]} is missing") from None
     return Weights(tuple(kernels), tuple(biases), np.ascontiguousarray(dense), dense_bias)
+
+
+def weights_of(model: bytes) -> Weights:
+    """The weights in a file of `onnx_bytes`, bit by bit.
+
+    What was stored in 8 bits is known again: all weights of a kernel are then whole multiples of one step, the largest by 127.
+
+    Args:
+        model: the ONNX file, whose hash was checked.
+
+    Raises:
+        InputError: the package onnx is not installed.
+        ValueError: it is another network.
+    """
+    try:
+        import onnx
+        from onnx import numpy_helper
+    except ImportError:
+        raise InputError("reading YAMNet's network needs the package onnx; install it with: pip install onnx") from None
+    stored = onnx.load_from_string(model).graph.initializer
+    values = {constant.name: np.asarray(numpy_helper.to_array(constant), np.float32) for constant in stored}
+    layers = convolutions()
+    try:
+        kernels = tuple(values[f"{layer.name}/kernel"] for layer in layers)
+        biases = tuple(values[f"{layer.name}/bias"] for layer in layers)
+        dense, dense_bias = values["dense/kernel"], values["dense/bias"]
+    except KeyError as error:
+        raise ValueError(f"it has no {error.args[0]}") from None
+    steps = {}
+    for layer, kernel in zip(layers, kernels, strict=True):
+        step = float(np.abs(kernel).max(initial=0.0)) / _LARGEST
+        if layer.kind == "pointwise_conv" and step > 0:
+            numbers = kernel / step
+            if np.abs(numbers - np.rint(numbers)).max() < _WHOLE:
+                steps[layer.name] = np.full(layer.shape[0], step, np.float32)
+    return Weights(kernels, biases, dense, dense_bias, steps)
 
 
 def onnx_bytes(weights: Weights, origin: Mapping[str, str]) -> bytes:

@@ -2,9 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recomposer_studio.audio.bands import BandGrid
-from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.codec.mel_rvq import MelRvqCodec, MelRvqConfig, log_bands, quantise, to_vectors
 from recomposer_studio.codec.vocoder import Vocoder
 from recomposer_studio.errors import InputError
@@ -20,10 +17,9 @@ from recomposer_studio.model.catalogue import CONFIG
 from recomposer_studio.model.checkpoint import load_checkpoint, write_part
 from recomposer_studio.training.cache import AudioCache, SplitAudio
 from recomposer_studio.training.codebooks import fit_codebooks, usage_entropy
-from recomposer_studio.training.crew import Crew, training_device
+from recomposer_studio.training.crew import Crew
 from recomposer_studio.training.curves import Curves
-from recomposer_studio.training.manifest import load_manifest
-from recomposer_studio.training.run import Run
+from recomposer_studio.training.run import Run, Training
 from recomposer_studio.training.spectral_loss import SpectralLoss
 from recomposer_studio.training.variants import normalised, variant
 
@@ -35,41 +31,23 @@ _VALID_BATCHES = 4
 
 
 @dataclass(frozen=True)
-class CodecTraining:
-    """What `train_codec` needs.
+class CodecTraining(Training):
+    """What `train_codec` needs; `max_minutes` counts for the vocoder, and `resume` keeps codebooks that lie there.
 
     Attributes:
-        data: the manifest of recordings, or its folder.
-        out: checkpoint folder; the state of the run lies there too.
-        max_minutes: wall-clock budget of the vocoder; the codebooks take a few minutes more.
-        resume: go on with the run that lies in `out`; codebooks that lie there are kept.
-        pause_minutes: leave off after so long, to be resumed later; None trains to the end of the budget.
-        seed: of the draws.
-        share_alike: use recordings under CC BY-SA too.
         variants: how many variants of every event are made.
         batch: crops in a step.
         crop_frames: grid frames of a crop.
         valid_every_s: seconds between validations.
         peak_rate: highest learning rate.
-        cache: folder that keeps decoded recordings between runs, or None.
-        device: `cpu`, `cuda` or `auto`.
         config: the codec.
     """
 
-    data: Path
-    out: Path
-    max_minutes: float = 25.0
-    resume: bool = False
-    pause_minutes: float | None = None
-    seed: int = 0
-    share_alike: bool = False
     variants: int = 3
     batch: int = 12
     crop_frames: int = 64
     valid_every_s: float = 120.0
     peak_rate: float = 5e-4
-    cache: Path | None = None
-    device: str = "cpu"
     config: MelRvqConfig = field(default_factory=MelRvqConfig)
 
 
@@ -142,19 +120,14 @@ def train_codec(options: CodecTraining, report: Callable[[str], None] = print) -
     Raises:
         InputError: unusable data, a state that does not fit, no such device, or the training has diverged.
     """
-    device = training_device(options.device)
-    crew = Crew.join(device)
-    try:
-        with one_thread(gradients=True) if device.type == "cpu" else nullcontext():
-            return _train(options, device, crew, report)
-    finally:
-        crew.leave()
+    with options.crew() as (device, crew):
+        return _train(options, device, crew, report)
 
 
 def _train(options: CodecTraining, device: torch.device, crew: Crew, report: Callable[[str], None]) -> MelRvqCodec:
     torch.manual_seed(options.seed)
     config, grid = options.config, BandGrid.at(options.config.rate_hz)
-    cache = AudioCache(load_manifest(options.data, share_alike=options.share_alike), options.cache)
+    cache = options.recordings()
     waves = training_sounds(cache.split("train"), options)
     bands = [log_bands(wave, config.rate_hz) for wave in waves]
     codec = _kept(options) if options.resume else None
@@ -165,16 +138,7 @@ def _train(options: CodecTraining, device: torch.device, crew: Crew, report: Cal
     sounds = _sounds(codec, waves, bands)
     vocoder = Vocoder(config.vocoder, config.rate_hz).to(device)
     optimiser = torch.optim.AdamW(vocoder.parameters(), lr=options.peak_rate, betas=(0.8, 0.99), weight_decay=0.01)
-    run = Run(
-        vocoder,
-        [optimiser],
-        options.out / "codec-run.safetensors",
-        max_minutes=options.max_minutes,
-        resume=options.resume,
-        pause_minutes=options.pause_minutes,
-        average=_AVERAGE,
-        crew=crew,
-    )
+    run = options.run(vocoder, optimiser, "codec-run.safetensors", average=_AVERAGE, crew=crew)
     report(f"vocoder: {sum(p.numel() for p in vocoder.parameters()) / 1e6:.2f} M weights, from step {run.step}")
     loss_of, size = SpectralLoss(config.rate_hz, device), crew.share_of(options.batch)
     # Every process draws its own crops.

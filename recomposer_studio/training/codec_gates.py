@@ -70,7 +70,7 @@ def measure_gates(codec: Codec, sounds: Sequence[NDArray[np.floating]], decoded:
             errors[level] += np.abs(log_bands(wave, codec.rate_hz) - wanted).mean() / len(chosen)
         same += int((codec.encode(wave)[0] == code[0]).sum())
         count += code.shape[1]
-    entropy = usage_entropy(whole, codec.codebook_size)
+    entropy = usage_entropy(whole, codec.codebooks.shape[1])
     return Gates(entropy, whole.shape[1], errors, same / count, _odd_peaks(codec))
 
 

@@ -47,7 +47,7 @@ class CriticTraining:
 
 
 def fit(values: NDArray[np.float64], names: Sequence[str], weights: NDArray[np.float64]) -> Critic:
-    """A critic from statistics (n, STATISTICS) of sounds, their classes and how much each counts."""
+    """A critic from numbers (n, of one sound) about sounds, their classes and how much each counts."""
     known = sorted(set(names))
     rows = {name: row for row, name in enumerate(known)}
     of = np.array([rows[name] for name in names])

@@ -5,7 +5,7 @@ In half of the examples an exemplar is given too; in some the tokens are those o
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from torch.nn import functional
 
 from recomposer_studio.audio.atomic import atomic_path
 from recomposer_studio.codec.build import build_codec
-from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.codec.interface import Codec
 from recomposer_studio.codec.mel_rvq import MelRvqCodec
 from recomposer_studio.codec.published import PublishedCodec
@@ -26,10 +25,9 @@ from recomposer_studio.model.checkpoint import fill, load_checkpoint, write_part
 from recomposer_studio.model.decoder import DecoderConfig, TokenDecoder
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.training.cache import AudioCache
-from recomposer_studio.training.crew import Crew, training_device
+from recomposer_studio.training.crew import Crew
 from recomposer_studio.training.curves import Curves
-from recomposer_studio.training.manifest import load_manifest
-from recomposer_studio.training.run import Run
+from recomposer_studio.training.run import Run, Training
 from recomposer_studio.training.sounds import Batch, Drawer, fill_pool
 
 TOKEN_FRAMES_PER_S = 50
@@ -48,42 +46,26 @@ _VALID_MIXTURES = 48
 
 
 @dataclass(frozen=True)
-class DecoderTraining:
-    """What `train_decoder` needs.
+class DecoderTraining(Training):
+    """What `train_decoder` needs; `out` holds the codec already.
 
     Attributes:
-        data: the manifest of recordings, or its folder.
-        out: checkpoint folder; it holds the codec already. The state of the run lies there too.
         max_minutes: wall-clock budget.
-        resume: go on with the run that lies in `out`.
-        pause_minutes: leave off after so long, to be resumed later; None trains to the end of the budget.
-        seed: of the draws and of the first weights.
-        share_alike: use recordings under CC BY-SA too.
         variants: how many variants of every event are encoded.
         batch: boxes in a step.
         valid_every_s: seconds between validations.
         start: a checkpoint whose decoder training begins with; its codec has to be the one in `out`. What it lacks (the parts for exemplars
             and mixtures) starts as nothing: without an exemplar, events sound as they did.
         peak_rate: highest learning rate.
-        cache: folder that keeps decoded recordings between runs, or None.
-        device: `cpu`, `cuda` or `auto`.
         config: the network.
     """
 
-    data: Path
-    out: Path
     max_minutes: float = 35.0
-    resume: bool = False
-    pause_minutes: float | None = None
-    seed: int = 0
-    share_alike: bool = False
     variants: int = 4
     batch: int = 16
     valid_every_s: float = 150.0
     start: Path | None = None
     peak_rate: float = 1e-3
-    cache: Path | None = None
-    device: str = "cpu"
     config: DecoderConfig = field(default_factory=lambda: DecoderConfig(exemplar=True, mixture=True))
 
 
@@ -165,13 +147,8 @@ def train_decoder(options: DecoderTraining, report: Callable[[str], None] = prin
     Raises:
         InputError: unusable data, no codec in the checkpoint, or a state that does not fit.
     """
-    device = training_device(options.device)
-    crew = Crew.join(device)
-    try:
-        with one_thread(gradients=True) if device.type == "cpu" else nullcontext():
-            return _train(options, device, crew, report)
-    finally:
-        crew.leave()
+    with options.crew() as (device, crew):
+        return _train(options, device, crew, report)
 
 
 def _train(options: DecoderTraining, device: torch.device, crew: Crew, report: Callable[[str], None]) -> np.ndarray:
@@ -183,7 +160,7 @@ def _train(options: DecoderTraining, device: torch.device, crew: Crew, report: C
     if isinstance(codec, WaveformCodec | PublishedCodec):
         codec.to(device)
     options = replace(options, config=fitting(options.config, codec))
-    cache = AudioCache(load_manifest(options.data, share_alike=options.share_alike), options.cache)
+    cache = options.recordings()
     texts = LabelTable.load()
     kinds = {"exemplars": options.config.exemplar, "mixtures": options.config.mixture}
     drawer = Drawer(fill_pool(cache.split("train"), codec, options.variants, options.seed), codec, texts, **kinds)
@@ -192,16 +169,7 @@ def _train(options: DecoderTraining, device: torch.device, crew: Crew, report: C
         begin_with(decoder, options.start)
     decoder.to(device)
     optimiser = torch.optim.AdamW(decoder.parameters(), lr=options.peak_rate, betas=(0.9, 0.95), weight_decay=0.05)
-    run = Run(
-        decoder,
-        [optimiser],
-        options.out / "decoder-run.safetensors",
-        max_minutes=options.max_minutes,
-        resume=options.resume,
-        pause_minutes=options.pause_minutes,
-        average=_AVERAGE,
-        crew=crew,
-    )
+    run = options.run(decoder, optimiser, "decoder-run.safetensors", average=_AVERAGE, crew=crew)
     if not crew.leads:
         _steps(options, run, decoder, drawer, device, None)
         return np.zeros(options.config.levels)

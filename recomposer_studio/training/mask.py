@@ -21,9 +21,11 @@ from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.data import data_folder
 from recomposer_studio.editing.regions import Window
 from recomposer_studio.errors import InputError
+from recomposer_studio.model.catalogue import CONFIG
 from recomposer_studio.model.checkpoint import load_checkpoint, write_facts, write_part
 from recomposer_studio.model.conditioning import TextVectors
-from recomposer_studio.model.mask import MaskConfig, MaskNet, build_mask, predict_share
+from recomposer_studio.model.listener import Listener, build_listener
+from recomposer_studio.model.mask import MaskConfig, MaskNet, build_mask, heard_by, predict_share
 from recomposer_studio.model.refiner import RefinerConfig
 from recomposer_studio.roll.event import Action
 from recomposer_studio.roll.labels import LabelTable
@@ -186,13 +188,15 @@ def by_oracle(example: MaskExample) -> NDArray[np.float32]:
     return example.target / (example.target + example.rest + np.float32(FLOOR)) * example.active
 
 
-def by_net(net: MaskNet) -> Callable[[MaskExample], NDArray[np.floating]]:
-    """A network's share, as inference computes it."""
+def by_net(net: MaskNet, listener: Listener | None = None) -> Callable[[MaskExample], NDArray[np.floating]]:
+    """A network's share, as inference computes it; `listener` tells one that is told."""
 
     def share(example: MaskExample) -> NDArray[np.floating]:
         active = example.others_active > 0
         scale = net.config.scale(Action.ENHANCE if example.gain > 0 else Action.DELETE)
-        return predict_share(net, example.features, example.repair, example.query, example.others, active, scale)
+        return predict_share(
+            net, example.features, example.repair, example.query, example.others, active, scale, listener
+        )
 
     return share
 
@@ -222,11 +226,16 @@ def _train(options: MaskTraining, device: torch.device, crew: Crew, report: Call
     library = load_manifest(options.data, share_alike=options.share_alike)
     cache, texts = AudioCache(library, options.cache), RememberedTexts(LabelTable.load())
     classes = trained_classes(library)
+    listener = _listener(options.out) or (_listener(options.start) if options.start else None)
+    options = replace(options, config=replace(options.config, hears=listener is not None))
     net = MaskNet(options.config)
     if options.start is not None:
         take_over(net, build_mask(load_checkpoint(options.start)), options.start)
     net.to(device)
     options.out.mkdir(parents=True, exist_ok=True)
+    if listener is not None:
+        write_part(options.out, "listener", asdict(listener.config), listener.state_dict())
+        listener.to(device)
     run = Run(
         net,
         mask_optimisers(net, options.peak_rate),
@@ -237,7 +246,7 @@ def _train(options: MaskTraining, device: torch.device, crew: Crew, report: Call
         average=options.average,
         crew=crew,
     )
-    judge = _Judge(options, cache, texts, classes, report) if crew.leads else None
+    judge = _Judge(options, cache, texts, classes, listener, report) if crew.leads else None
     report(f"{sum(p.numel() for p in net.parameters()) / 1e6:.2f} M weights, from step {run.step}")
     # Every process draws its own examples.
     seed = options.seed + 1_000_003 * crew.rank
@@ -245,7 +254,7 @@ def _train(options: MaskTraining, device: torch.device, crew: Crew, report: Call
     with closing(ExampleStream(cache, texts, options.drawers, seed, size, fresh, run.step)) as stream:
         while run.going:
             batch = stream.next().to(device)
-            run.learn(training_loss(net, batch, options.precision, crew))
+            run.learn(training_loss(net, batch, options.precision, crew, listener))
             if judge is not None and run.judge_due(options.valid_every_s):
                 judge(run)
     run.keep()
@@ -253,6 +262,21 @@ def _train(options: MaskTraining, device: torch.device, crew: Crew, report: Call
         return {}
     with closing(judge):
         return judge(run)
+
+
+def _listener(folder: Path) -> Listener | None:
+    """The listener that lies in a checkpoint folder; None without one or without a checkpoint."""
+    return build_listener(load_checkpoint(folder)) if (folder / CONFIG).is_file() else None
+
+
+def same_listener(one: Listener | None, other: Listener | None) -> bool:
+    """Whether two checkpoints hear alike."""
+    if one is None or other is None:
+        return one is other
+    tensors, others = one.state_dict(), other.state_dict()
+    return tensors.keys() == others.keys() and all(
+        torch.equal(tensors[name].cpu(), others[name].cpu()) for name in tensors
+    )
 
 
 def joined(net: MaskNet, beside: MaskNet, folder: Path) -> MaskNet:
@@ -269,7 +293,7 @@ def joined(net: MaskNet, beside: MaskNet, folder: Path) -> MaskNet:
 
 
 def take_over(net: MaskNet, trained: MaskNet, folder: Path) -> None:
-    """Begins with the weights of a trained mask head; a refiner or modulation by words that it lacks stays at zero.
+    """Begins with the weights of a trained mask head; a refiner, modulation by words or ear for a listener that it lacks stays at zero.
 
     Networks beside either are left as they are.
 
@@ -280,7 +304,8 @@ def take_over(net: MaskNet, trained: MaskNet, folder: Path) -> None:
         {name: value for name, value in one.state_dict().items() if not name.startswith("beside.")}
         for one in (net, trained)
     )
-    lacking = [name for name in own if name not in known and not name.startswith("refiner.") and "words." not in name]
+    later = ("refiner.", "words.", "heard.")
+    lacking = [name for name in own if name not in known and not any(part in name for part in later)]
     if lacking or any(name not in own or own[name].shape != value.shape for name, value in known.items()):
         raise InputError(
             f"{folder}: its mask head has another size; give its configuration or train from the beginning"
@@ -309,11 +334,20 @@ def mask_optimisers(net: MaskNet, peak_rate: float) -> list[torch.optim.Optimize
     ]
 
 
-def training_loss(net: MaskNet, batch: MaskBatch, precision: str = "float32", crew: Crew | None = None) -> Tensor:
-    """The loss of a batch; with a crew, that of the whole crew's batch in its mean over the processes."""
+def training_loss(
+    net: MaskNet,
+    batch: MaskBatch,
+    precision: str = "float32",
+    crew: Crew | None = None,
+    listener: Listener | None = None,
+) -> Tensor:
+    """The loss of a batch; with a crew, that of the whole crew's batch in its mean over the processes. A listener does not learn."""
     net.train()
     with torch.autocast(batch.features.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        share = net(batch.features, batch.repair, batch.query, batch.others, batch.others_active)
+        with torch.no_grad():
+            heard = heard_by(listener, batch.features, batch.query)
+        inputs = (batch.features, batch.repair, batch.query, batch.others, batch.others_active)
+        share = net(*inputs, heard=heard)
     return mask_loss(share, batch, crew)[0]
 
 
@@ -326,15 +360,18 @@ class _Judge:
         cache: AudioCache,
         texts: TextVectors,
         classes: tuple[str, ...],
+        listener: Listener | None,
         report: Callable[[str], None],
     ) -> None:
-        self._options, self._report = options, report
+        self._options, self._listener, self._report = options, listener, report
         self._valid = Validation.draw(cache, texts, classes, options.valid_scenes)
         report(f"validation: repair {self._valid.ratios(by_repair)}, oracle {self._valid.ratios(by_oracle)}")
         self._curves = Curves(options.out, "mask")
         self._beside = None if options.beside is None else build_mask(load_checkpoint(options.beside))
         if self._beside is not None and options.beside is not None:
             joined(MaskNet(options.config), self._beside, options.beside)  # refused now, not after minutes
+            if self._beside.config.hears and not same_listener(listener, _listener(options.beside)):
+                raise InputError(f"{options.beside}: its mask head was trained with another listener")
         vectors = (data_folder("resources") / "text_vectors.npz").read_bytes()
         self._classes, self._vectors = classes, hashlib.sha256(vectors).hexdigest()
         page = attribution_page(options.data, used_files(cache.split("train")))
@@ -348,7 +385,7 @@ class _Judge:
         net.eval()
         write_part(self._options.out, "mask", asdict(net.config), net.state_dict())
         write_facts(self._options.out, classes=self._classes, text_vectors=self._vectors)
-        share = by_net(net)
+        share = by_net(net, self._listener)
         ratios = self._valid.ratios(share)
         figures = {f"valid/{name}": value for name, value in ratios.items()}
         self._report(self._curves.add(run.step, run.spent_s, {"loss": run.loss(), **figures}))

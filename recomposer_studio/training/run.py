@@ -1,14 +1,19 @@
 """One run of a training: steps within a budget of time, averaged weights, a state to go on from, and an end that leaves something good."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.errors import InputError
-from recomposer_studio.training.crew import Crew
+from recomposer_studio.training.cache import AudioCache
+from recomposer_studio.training.crew import Crew, training_device
+from recomposer_studio.training.manifest import load_manifest
 from recomposer_studio.training.pace import Average, Pace, load_run, rate, save_run
 
 _CLIP = 1.0
@@ -148,3 +153,79 @@ class Run:
         self._recent += (value - self._recent) * max(_RECENT, 1.0 / self._watched)
         if self._watched >= _SETTLED_STEPS:
             self._lowest = min(self._lowest, self._recent)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the trainings of codecs and decoders need alike.
+
+    Attributes:
+        data: the manifest of recordings, or its folder.
+        out: checkpoint folder; the state of the run lies there too.
+        max_minutes: wall-clock budget.
+        resume: go on with the run that lies in `out`.
+        pause_minutes: leave off after so long, to be resumed later; None trains to the end of the budget.
+        seed: of the draws and of the first weights.
+        share_alike: use recordings under CC BY-SA too.
+        cache: folder that keeps decoded recordings between runs, or None.
+        device: `cpu`, `cuda` or `auto`.
+    """
+
+    data: Path
+    out: Path
+    max_minutes: float = 25.0
+    resume: bool = False
+    pause_minutes: float | None = None
+    seed: int = 0
+    share_alike: bool = False
+    cache: Path | None = None
+    device: str = "cpu"
+
+    def recordings(self) -> AudioCache:
+        """The recordings to train and to judge with.
+
+        Raises:
+            InputError: they cannot be read.
+        """
+        return AudioCache(load_manifest(self.data, share_alike=self.share_alike), self.cache)
+
+    @contextmanager
+    def crew(self) -> Iterator[tuple[torch.device, Crew]]:
+        """Where the training runs, and the processes that share it; on one thread each on a processor.
+
+        Raises:
+            InputError: there is no such device.
+        """
+        device = training_device(self.device)
+        crew = Crew.join(device)
+        try:
+            with one_thread(gradients=True) if device.type == "cpu" else nullcontext():
+                yield device, crew
+        finally:
+            crew.leave()
+
+    def run(
+        self, network: nn.Module, optimiser: torch.optim.Optimizer, state: str, *, average: float, crew: Crew
+    ) -> Run:
+        """Begins a run, or goes on with it.
+
+        Args:
+            network: what is trained.
+            optimiser: with its peak rate set.
+            state: name of the run's file in `out`.
+            average: decay of the averaged weights.
+            crew: the processes that train together.
+
+        Raises:
+            InputError: the state does not fit the network.
+        """
+        return Run(
+            network,
+            [optimiser],
+            self.out / state,
+            max_minutes=self.max_minutes,
+            resume=self.resume,
+            pause_minutes=self.pause_minutes,
+            average=average,
+            crew=crew,
+        )

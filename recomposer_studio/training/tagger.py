@@ -9,10 +9,13 @@ from typing import Literal
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.nn import functional
 
 from recomposer_studio.codec.inference import one_thread
+from recomposer_studio.errors import InputError
+from recomposer_studio.tagging.builtin import describe
 from recomposer_studio.tagging.installation import yamnet_folder
 from recomposer_studio.tagging.tagger import Tagger
 from recomposer_studio.tagging.yamnet import Yamnet, load_yamnet
@@ -25,6 +28,7 @@ from recomposer_studio.training.run import Run
 from recomposer_studio.training.scene_spec import Kind, SceneOptions
 from recomposer_studio.training.scenes import draw_scene
 from recomposer_studio.training.tagger_export import write_tagger
+from recomposer_studio.training.tagger_join import join_taggers
 from recomposer_studio.training.tagger_network import TaggerConfig, TaggerNet
 from recomposer_studio.training.tagger_scenes import (
     PATCHES,
@@ -40,6 +44,7 @@ from recomposer_studio.training.tagger_scenes import (
 INSTALLED = "installed"
 VALID_KINDS: tuple[Kind, ...] = ("plain", "overlap")
 
+_STATE = "run.safetensors"
 _BETAS = (0.9, 0.98)
 _DECAY = 0.02
 _AHEAD = 3
@@ -69,6 +74,8 @@ class TaggerTraining:
         valid_every_s: seconds between validations.
         precision: of the arithmetic in training; bfloat16 halves its time on processors that have it.
         cache: folder that keeps decoded recordings between runs, or None.
+        start: folder of an earlier training with its state: training begins with its averaged weights; what they lack begins anew.
+        beside: folder of another tagger of the same classes: what is written is the mean of the two.
         config: the network; the number of its classes follows from the data.
     """
 
@@ -88,6 +95,8 @@ class TaggerTraining:
     valid_every_s: float = 300.0
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     cache: Path | None = None
+    start: Path | None = None
+    beside: Path | None = None
     config: TaggerConfig = field(default_factory=TaggerConfig)
 
 
@@ -213,6 +222,27 @@ class Validation:
         }
 
 
+def begin_with(net: TaggerNet, state: Path) -> None:
+    """Gives a network the averaged weights of an earlier training; what they lack stays as it is.
+
+    Raises:
+        InputError: there is no such state, or it is of a network of another size.
+    """
+    try:
+        with safe_open(state, framework="pt") as file:
+            known = {
+                name.removeprefix("average."): file.get_tensor(name)
+                for name in file.keys()  # noqa: SIM118 - not a mapping
+                if name.startswith("average.")
+            }
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{state}: no state of a training; name the folder of one with its run.safetensors") from error
+    own = net.state_dict()
+    if not known or any(name not in own or own[name].shape != value.shape for name, value in known.items()):
+        raise InputError(f"{state}: a tagger of another size or of other classes; train anew")
+    net.load_state_dict({**own, **known})
+
+
 def train_tagger(
     options: TaggerTraining, teacher: Tagger | None = None, report: Callable[[str], None] = print
 ) -> dict[str, float]:
@@ -242,11 +272,15 @@ def _train(options: TaggerTraining, teacher: Tagger, report: Callable[[str], Non
     wanted = trained or classes  # of a small collection all
     valid = Validation.draw(cache, classes, wanted, teacher, options.valid_scenes)
     net = TaggerNet(replace(options.config, classes=len(classes)))
+    if options.beside is not None and describe(options.beside).event_classes != classes:
+        raise InputError(f"{options.beside}: this tagger knows other classes; name one of the same recordings")
+    if options.start is not None:
+        begin_with(net, options.start / _STATE)
     options.out.mkdir(parents=True, exist_ok=True)
     run = Run(
         net,
         [torch.optim.AdamW(net.parameters(), lr=options.peak_rate, betas=_BETAS, weight_decay=_DECAY)],
-        options.out / "run.safetensors",
+        options.out / _STATE,
         max_minutes=options.max_minutes,
         resume=options.resume,
         average=options.average,
@@ -263,6 +297,8 @@ def _train(options: TaggerTraining, teacher: Tagger, report: Callable[[str], Non
         judge.load_state_dict(run.average.values)
         judge.eval()
         write_tagger(options.out, options.out.name, judge, classes, trained)
+        if options.beside is not None:
+            join_taggers(options.out, options.beside, options.out, options.out.name)
         figures = valid.figures(judge)
         line = {"minutes": round(run.spent_s / 60.0, 1), "step": run.step, "train": run.loss(), "valid": figures}
         with (options.out / "log.jsonl").open("a", encoding="utf-8") as file:

@@ -1,16 +1,13 @@
 """Training of the waveform codec: first without quantiser, then with codes placed by k-means, at the end against a discriminator if wanted."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.codec.waveform import EDGE, WaveformCodec, stored_tensors
 from recomposer_studio.codec.waveform_network import WaveformConfig, WaveformNetwork
 from recomposer_studio.model.checkpoint import write_part
@@ -18,10 +15,9 @@ from recomposer_studio.training.adversary import Adversary
 from recomposer_studio.training.cache import AudioCache
 from recomposer_studio.training.codebooks import usage_entropy
 from recomposer_studio.training.codec_gates import measure_gates
-from recomposer_studio.training.crew import Crew, training_device
+from recomposer_studio.training.crew import Crew
 from recomposer_studio.training.curves import Curves
-from recomposer_studio.training.manifest import load_manifest
-from recomposer_studio.training.run import Run
+from recomposer_studio.training.run import Run, Training
 from recomposer_studio.training.spectral_loss import WaveformLoss
 from recomposer_studio.training.waveform_sounds import SoundBank, normalised_sounds
 
@@ -38,17 +34,10 @@ _GATE_SOUNDS_S = 60.0
 
 
 @dataclass(frozen=True)
-class WaveformTraining:
+class WaveformTraining(Training):
     """What `train_waveform` needs.
 
     Attributes:
-        data: the manifest of recordings, or its folder.
-        out: checkpoint folder; the state of the run lies there too.
-        max_minutes: wall-clock budget.
-        resume: go on with the run that lies in `out`.
-        pause_minutes: leave off after so long, to be resumed later; None trains to the end of the budget.
-        seed: of the draws and of the first weights.
-        share_alike: use recordings under CC BY-SA too.
         variants: how many variants of every event are made.
         batch: crops in a step.
         crop_frames: token frames of a crop that count; a few more on either side do not.
@@ -56,19 +45,10 @@ class WaveformTraining:
         peak_rate: highest learning rate.
         warm_up: share of the budget without quantiser.
         adversary: weight of the discriminator's opinion in the last third of the budget; 0 does without.
-        cache: folder that keeps decoded recordings between runs, or None.
-        device: `cpu`, `cuda` or `auto`.
         precision: of the convolutions, `float32` or `bfloat16`; spectra, losses and quantiser are always in float32.
         config: the codec.
     """
 
-    data: Path
-    out: Path
-    max_minutes: float = 25.0
-    resume: bool = False
-    pause_minutes: float | None = None
-    seed: int = 0
-    share_alike: bool = False
     variants: int = 3
     batch: int = 12
     crop_frames: int = 50
@@ -76,8 +56,6 @@ class WaveformTraining:
     peak_rate: float = 4e-4
     warm_up: float = 0.05
     adversary: float = 0.0
-    cache: Path | None = None
-    device: str = "cpu"
     precision: str = "float32"
     config: WaveformConfig = field(default_factory=WaveformConfig)
 
@@ -140,13 +118,8 @@ def train_waveform(options: WaveformTraining, report: Callable[[str], None] = pr
     Raises:
         InputError: unusable data, a state that does not fit, no such device, or the training has diverged.
     """
-    device = training_device(options.device)
-    crew = Crew.join(device)
-    try:
-        with one_thread(gradients=True) if device.type == "cpu" else nullcontext():
-            return _Training(options, device, crew, report).run()
-    finally:
-        crew.leave()
+    with options.crew() as (device, crew):
+        return _Training(options, device, crew, report).run()
 
 
 class _Training:
@@ -157,7 +130,7 @@ class _Training:
     ) -> None:
         torch.manual_seed(options.seed)
         self._options, self._device, self._crew, self._report = options, device, crew, report
-        self._cache = AudioCache(load_manifest(options.data, share_alike=options.share_alike), options.cache)
+        self._cache = options.recordings()
         self._bank = _bank(options, self._cache, "train", options.variants, device)
         self._network = WaveformNetwork(options.config).to(device)
         codes = self._network.quantiser.codes
@@ -165,17 +138,8 @@ class _Training:
             {"params": [p for p in self._network.parameters() if p is not codes]},
             {"params": [codes], "lr": _CODES_RATE * options.peak_rate, "weight_decay": 0.0},
         ]
-        self._optimiser = torch.optim.AdamW(groups, lr=options.peak_rate, betas=(0.8, 0.99), weight_decay=0.01)
-        self._run = Run(
-            self._network,
-            [self._optimiser],
-            options.out / "codec-run.safetensors",
-            max_minutes=options.max_minutes,
-            resume=options.resume,
-            pause_minutes=options.pause_minutes,
-            average=_AVERAGE,
-            crew=crew,
-        )
+        optimiser = torch.optim.AdamW(groups, lr=options.peak_rate, betas=(0.8, 0.99), weight_decay=0.01)
+        self._run = options.run(self._network, optimiser, "codec-run.safetensors", average=_AVERAGE, crew=crew)
         self._loss = WaveformLoss(options.config.rate_hz, device)
         self._adversary: Adversary | None = None
         self._own = options.seed + 1_000_003 * crew.rank

@@ -1,6 +1,7 @@
 """The engine's `Generator`, answered by a child process: a model that dies, hangs or fills the memory takes no window with it."""
 
 from collections.abc import Callable, Sequence
+from math import ceil, floor
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +17,12 @@ from recomposer_studio.worker.remote import PATIENCE, Patience, Remote, never, p
 COMMAND = python("recomposer_studio.worker.child")
 """What runs the child; two arguments follow, the checkpoint's folder and the device. A frozen application gives its own command, which
 calls `child.main`."""
+
+
+_FRAMES_PER_S = 50
+"""Of every codec that a token decoder works with."""
+_SAMPLES_SHARE = 0.1
+"""So much of the time that a sound takes goes into the samples of its candidates."""
 
 
 class RemoteGenerator(Remote[Facts]):
@@ -111,13 +118,15 @@ class RemoteGenerator(Remote[Facts]):
         Raises:
             InputError: the model refuses the request, or it is too large.
             WorkerLost: the child died, hung or talked nonsense.
-            Cancelled: `cancel` was called, or `request.cancelled()` returned true.
+            Cancelled: `cancel` was called, or `request.cancelled()` returned true, which is polled once for every frame that is finished:
+                whoever counts the polls knows how far the sound is.
         """
         return self._one(
             lambda number: sound_frame(number, request),
             request.cancelled,
             request.power.shape[1] * request.hop_s,
             lambda answer: answer.dtype == np.float32 and answer.ndim == 1,
+            _finished_frames(request),
         )
 
     def _one(
@@ -126,10 +135,36 @@ class RemoteGenerator(Remote[Facts]):
         cancelled: Callable[[], bool],
         window_s: float,
         fits: Callable[[NDArray[Any]], bool],
+        stepped: Callable[[], bool] | None = None,
     ) -> NDArray[Any]:
         """The one array that answers a request, see `_ask`."""
         too_large = f"an event whose surroundings last {window_s:.0f} s is too long for the model; shorten it"
         (answer,) = self._ask(
-            frame, cancelled, window_s, too_large, lambda arrays: len(arrays) == 1 and fits(arrays[0])
+            frame, cancelled, window_s, too_large, lambda arrays: len(arrays) == 1 and fits(arrays[0]), stepped
         )
         return answer
+
+
+def _finished_frames(request: SoundRequest) -> Callable[[], bool]:
+    """What is to be called for every step of a sound: polls `request.cancelled` once for every frame that is finished.
+
+    A step is a frame of all candidates, which is decoded side by side, or afterwards the samples of one candidate. Candidates that are not made, as
+    long boxes have fewer, leave their share for the end.
+    """
+    frames, candidates = max(1, ceil(request.duration_s * _FRAMES_PER_S)), request.decoding.candidates
+    steps = polls = 0
+
+    def step() -> bool:
+        nonlocal steps, polls
+        steps += 1
+        # The first step is the child's own, before it begins.
+        decoded = min(steps - 1, frames) / frames
+        sounding = min(max(steps - 1 - frames, 0), candidates) / candidates
+        due = floor(frames * ((1.0 - _SAMPLES_SHARE) * decoded + _SAMPLES_SHARE * sounding) + 1e-9)
+        while polls < due:
+            polls += 1
+            if request.cancelled():
+                return True
+        return False
+
+    return step

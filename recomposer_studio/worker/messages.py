@@ -15,14 +15,14 @@ from recomposer_studio.tagging.front_end import BANDS, PATCH_FRAMES, LogMel, Pat
 from recomposer_studio.tagging.tagger import FRAMES_PER_STEP, FrameTagger, Tagger
 from recomposer_studio.worker.frames import Frame, FrameError
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Raised when a message changes; parent and child of two installations must not guess."""
 OUT_OF_MEMORY = 77
 """Exit code of a child that ran out of memory."""
 
 
 class Kind(StrEnum):
-    """What a frame is. Requests and their answers carry a `number` that grows; the greeting has 0."""
+    """What a frame is. Requests, their answers and the signs of life meanwhile carry a `number` that grows; the greeting has 0."""
 
     GREETING = "greeting"
     REFUSED = "refused"

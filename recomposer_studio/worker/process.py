@@ -24,7 +24,7 @@ class ChildProcess:
 
     Attributes:
         beats: counts its frames: signs of life.
-        steps: steps of work that it reported.
+        steps: steps of work on the last request that it reported.
         garbled: what was wrong with its answers, or None.
     """
 
@@ -94,6 +94,7 @@ class ChildProcess:
         self._join_timer()
         with self._lock:
             self._open_request = request.header["number"]
+            self.steps = 0
         self._outbox.put(buffers)
 
     def receive(self, timeout_s: float) -> Frame | None:
@@ -162,8 +163,10 @@ class ChildProcess:
 
     def _take(self, frame: Frame) -> None:
         kind, number, steps = (frame.header.get(key) for key in ("kind", "number", "steps"))
-        if kind == Kind.BEAT and isinstance(steps, int):
-            self.steps = steps
+        if kind == Kind.BEAT and isinstance(number, int) and isinstance(steps, int):
+            with self._lock:
+                # One that was sent before the answer to an earlier request may come after it.
+                self.steps = steps if number == self._open_request else self.steps
         # First closed, then handed on: whoever has the answer may ask again.
         elif kind in (Kind.GREETING, Kind.REFUSED, Kind.RESULT, Kind.STOPPED) and self._answered(number):
             self._inbox.put(frame)

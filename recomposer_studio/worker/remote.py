@@ -161,6 +161,7 @@ class Remote(Generic[FactsT]):
         window_s: float,
         too_large: str,
         fits: Callable[[tuple[NDArray[Any], ...]], bool],
+        stepped: Callable[[], bool] | None = None,
     ) -> tuple[NDArray[Any], ...]:
         """The arrays that answer a request.
 
@@ -170,6 +171,8 @@ class Remote(Generic[FactsT]):
             window_s: length of the sound that the request is about.
             too_large: the sentence for a request that fits into no frame.
             fits: whether an answer has the right types and shapes.
+            stepped: polled once for every step of the work that the child reports, in the place of `cancelled`, by whoever counts
+                steps; None where nobody does.
         """
         with self._turn(cancelled):
             child = self._ready_child(cancelled)
@@ -179,7 +182,7 @@ class Remote(Generic[FactsT]):
             except FrameError:
                 raise InputError(too_large) from None
             try:
-                answer = self._answer(child, cancelled, self._patience.still_s + window_s)
+                answer = self._answer(child, cancelled, stepped, self._patience.still_s + window_s)
                 if answer.header["kind"] == Kind.STOPPED:
                     raise Cancelled
                 if answer.header["kind"] != Kind.RESULT or not fits(answer.arrays):
@@ -189,11 +192,17 @@ class Remote(Generic[FactsT]):
                 # Only when it was left without an answer.
                 child.give_up(self._patience.cancel_s)
 
-    def _answer(self, child: ChildProcess, cancelled: Callable[[], bool], still_s: float) -> Frame:
-        watch = _Watch(child)
+    def _answer(
+        self, child: ChildProcess, cancelled: Callable[[], bool], stepped: Callable[[], bool] | None, still_s: float
+    ) -> Frame:
+        watch, counted = _Watch(child), 0
         while True:
-            self._check_stop(cancelled)
+            self._check_stop(never if stepped else cancelled)
             answer = child.receive(_POLL_S)
+            steps = child.steps
+            while stepped and counted < steps:
+                counted += 1
+                self._check_stop(stepped)
             # An answer to a request that was given up comes late.
             if answer is not None and answer.header.get("number") == self._number:
                 return _unless_refused(answer)

@@ -43,7 +43,7 @@ class Line:
         self._writing = threading.Lock()
         self._requests: SimpleQueue[Frame] = SimpleQueue()
         self._working = threading.Event()
-        self._steps = 0
+        self._number = self._steps = 0
         self._cancelled = -1
         for work in (self._listen, self._beat):
             threading.Thread(target=work, daemon=True).start()
@@ -52,6 +52,9 @@ class Line:
         """The requests; signs of life are sent from the moment one is given out until the next is asked for."""
         while True:
             frame = self._requests.get()
+            # In this order: whoever reads the new number finds no steps of the old one.
+            self._steps = 0
+            self._number = frame.header["number"]
             self._working.set()
             yield frame
             self._working.clear()
@@ -88,7 +91,8 @@ class Line:
     def _beat(self) -> None:
         while True:
             self._working.wait()
-            self.send(Frame({"kind": Kind.BEAT, "steps": self._steps}))
+            number = self._number
+            self.send(Frame({"kind": Kind.BEAT, "number": number, "steps": self._steps}))
             time.sleep(BEAT_S)
 
 

@@ -7,14 +7,20 @@ from typing import Any
 import pytest
 
 from recomposer_studio.cli.main import main
-from recomposer_studio.training import codec, critic, decoder, mask, waveform
+from recomposer_studio.training import codec, critic, decoder, listener, mask, waveform
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The options of every training that would have run."""
     options: list[Any] = []
-    trainings = ((mask, "train_mask"), (codec, "train_codec"), (decoder, "train_decoder"), (critic, "train_critic"))
+    trainings = (
+        (listener, "train_listener"),
+        (mask, "train_mask"),
+        (codec, "train_codec"),
+        (decoder, "train_decoder"),
+        (critic, "train_critic"),
+    )
     for module, name in trainings:
         monkeypatch.setattr(module, name, options.append)
     return options
@@ -54,13 +60,12 @@ def test_a_critic_is_fitted_without_a_budget(asked: list[Any]) -> None:
     assert asked == [critic.CriticTraining(Path("d"), Path("o"), seed=3, cache=Path("c"))]
 
 
-def test_an_editor_is_its_mask_head_then_its_decoder(asked: list[Any]) -> None:
+def test_an_editor_is_its_listener_its_mask_head_and_its_decoder(asked: list[Any]) -> None:
     assert _train("editor", "--max-minutes", "10", "--drawers", "2", "--cache", "c") == 0
-    first, second = asked
-    assert isinstance(first, mask.MaskTraining)
-    assert isinstance(second, decoder.DecoderTraining)
-    assert (first.max_minutes, second.max_minutes, first.drawers) == (6.0, 4.0, 2)
-    assert first.cache == second.cache == Path("c")
+    kinds = (listener.ListenerTraining, mask.MaskTraining, decoder.DecoderTraining)
+    assert [type(options) for options in asked] == list(kinds)
+    assert [options.max_minutes for options in asked] == pytest.approx([2.0, 4.5, 3.5])
+    assert asked[1].drawers == 2 and {options.cache for options in asked} == {Path("c")}
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_distortion_falls_with_every_level_and_codes_are_used() -> None:
     ]
     assert np.all(np.diff(errors) < -0.02 * errors[0])
     trained = tiny_vectors().numpy()
-    entropy = usage_entropy(codec.encode_vectors(trained), codec.codebook_size)
+    entropy = usage_entropy(codec.encode_vectors(trained), codec.config.codebook_size)
     assert np.all(entropy > 0.8)
 
 
@@ -115,7 +115,7 @@ def test_a_token_changes_the_sound_within_its_reach_alone() -> None:
     tokens = np.concatenate([codec.encode(burst(seed)) for seed in range(4)], axis=1)
     frame, reach = 40, codec.reach_frames
     other = tokens.copy()
-    other[0, frame] = (other[0, frame] + 1) % codec.codebook_size
+    other[0, frame] = (other[0, frame] + 1) % codec.config.codebook_size
     changed = np.flatnonzero(codec.decode(tokens) != codec.decode(other)) // _FRAME
     assert len(changed)
     assert changed.min() >= frame - reach
@@ -154,7 +154,7 @@ def test_configuration_and_weights_survive_storage() -> None:
     tokens = again.encode(burst(1))
     np.testing.assert_array_equal(tokens, codec.encode(burst(1)))
     assert again.decode(tokens).tobytes() == codec.decode(tokens).tobytes()
-    assert (again.rate_hz, again.hop, again.levels, again.codebook_size) == (RATE_HZ, 640, 4, 32)
+    assert (again.rate_hz, again.hop, again.levels, again.config.codebook_size) == (RATE_HZ, 640, 4, 32)
 
 
 @pytest.mark.parametrize(

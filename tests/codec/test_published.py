@@ -80,7 +80,7 @@ def test_a_checkpoint_holds_all_that_is_needed(codec: PublishedCodec) -> None:
     tokens = again.encode(burst(1))
     np.testing.assert_array_equal(tokens, codec.encode(burst(1)))
     assert again.decode(tokens).tobytes() == codec.decode(tokens).tobytes()
-    assert (again.rate_hz, again.hop, again.levels, again.codebook_size) == (24_000, _HOP, 3, 16)
+    assert (again.rate_hz, again.hop, again.levels, again.config.codebook_size) == (24_000, _HOP, 3, 16)
     with torch.device("meta"):
         assert build_codec(config, codec.tensors()).codebooks.is_meta
 

@@ -68,7 +68,7 @@ def test_a_token_changes_the_sound_within_its_reach_alone() -> None:
     codec = tiny_waveform()
     tokens = codec.encode(_bursts(0, 1, 2))
     other = tokens.copy()
-    other[0, 30] = (other[0, 30] + 1) % codec.codebook_size
+    other[0, 30] = (other[0, 30] + 1) % codec.config.codebook_size
     changed = np.flatnonzero(codec.decode(tokens) != codec.decode(other)) // _FRAME
     assert len(changed)
     assert changed.min() >= 30 - codec.reach_frames
@@ -155,7 +155,7 @@ def test_configuration_and_weights_survive_storage() -> None:
     tokens = again.encode(burst(1))
     np.testing.assert_array_equal(tokens, codec.encode(burst(1)))
     assert again.decode(tokens).tobytes() == codec.decode(tokens).tobytes()
-    assert (again.rate_hz, again.hop, again.levels, again.codebook_size) == (RATE_HZ, 640, 3, 16)
+    assert (again.rate_hz, again.hop, again.levels, again.config.codebook_size) == (RATE_HZ, 640, 3, 16)
     # Sizes are compared before memory is taken.
     with torch.device("meta"):
         assert build_codec(TINY_WAVEFORM.as_json(), codec.tensors()).codebooks.is_meta

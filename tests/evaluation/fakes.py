@@ -66,7 +66,6 @@ class PassingCodec:
     rate_hz = 16_000
     hop = 320
     levels = 1
-    codebook_size = 1
     silence = np.zeros(1, np.int64)
     codebooks = torch.zeros(1, 1, 1)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from recomposer_studio.audio.bands import BANDS
-from recomposer_studio.codec.mel_rvq import FLOOR
+from recomposer_studio.codec.mel_rvq import FLOOR, log_bands
 from recomposer_studio.errors import InputError
 from recomposer_studio.model.critic import STATISTICS, Critic, statistics
 
@@ -60,6 +60,16 @@ def test_the_score_is_the_share_of_the_class() -> None:
     assert np.exp(one.scores(values)).sum() == pytest.approx(1.0)
     if likelihood.sum() > 0:
         np.testing.assert_allclose(np.exp(one.scores(values)), likelihood / likelihood.sum(), atol=1e-9)
+
+
+def test_a_sound_is_to_be_told_from_others_and_near_its_own() -> None:
+    one, wave = critic(), np.random.default_rng(3).normal(size=4000) * 0.1
+    values = statistics(log_bands(wave, _RATE))
+    place = np.clip((values - one.centre) / one.spread, -4, 4) @ one.projection.astype(np.float64)
+    likelihood = -0.5 * ((place - one.means) ** 2).sum(axis=1)
+    for name, row in one.classes.items():
+        chance = likelihood[row] - np.logaddexp.reduce(likelihood)
+        assert one.score(wave, _RATE, name) == pytest.approx(chance + likelihood[row])
 
 
 def test_it_goes_into_a_checkpoint_and_back() -> None:

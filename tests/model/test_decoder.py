@@ -88,7 +88,7 @@ def test_cached_decoding_has_the_same_logits(frames: int, guidance: float, exemp
         asked = decoder(prompt, tokens)
         roll = {"event": np.zeros(128, np.float32), "others": prompt.others[:0], "others_active": None}
         without = decoder(replace(prompt, exemplar=None, **roll), tokens)
-        stepper = Stepper(decoder, prompt, guidance)
+        stepper = Stepper(decoder, (prompt,), guidance)
         for frame in range(frames):
 
             def choose(level: int, rows: torch.Tensor, frame: int = frame) -> list[int]:

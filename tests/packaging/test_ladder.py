@@ -21,6 +21,8 @@ from recomposer_studio.evaluation.evaluate import STUDY_NAMES
 from recomposer_studio.model.checkpoint import load_checkpoint
 from recomposer_studio.model.generator import TorchGenerator
 from recomposer_studio.training import codec, decoder, mask
+from recomposer_studio.training import critic as judge
+from recomposer_studio.training import listener as listen
 from recomposer_studio.training import waveform as wave
 from recomposer_studio.training.cache import AudioCache
 from recomposer_studio.training.manifest import load_manifest
@@ -46,6 +48,7 @@ class Trainings:
     """Stands for `recomposer`: spends what a training may spend, and fails when told to."""
 
     states: ClassVar = {
+        "listener": "listener-run.safetensors",
         "mask": "run.safetensors",
         "codec": "codec-run.safetensors",
         "decoder": "decoder-run.safetensors",
@@ -58,7 +61,7 @@ class Trainings:
 
     def __call__(self, words: Sequence[str]) -> int:
         self.seen.append(list(words))
-        if words[0] == "train" and not self.status:
+        if words[0] == "train" and words[1] in self.states and not self.status:
             part, budget = words[1], float(words[words.index("--max-minutes") + 1])
             pause = float(words[words.index("--pause-minutes") + 1]) if "--pause-minutes" in words else budget
             self.spent[part] = min(budget, self.spent[part] + pause)
@@ -73,9 +76,9 @@ class Trainings:
 @pytest.mark.parametrize(
     ("name", "waveform", "parts"),
     [
-        ("gpu", False, ["mask", "decoder"]),
-        ("gpu", True, ["codec", "mask", "decoder"]),
-        ("cpu", False, ["codec", "mask", "decoder"]),
+        ("gpu", False, ["listener", "mask", "decoder"]),
+        ("gpu", True, ["codec", "listener", "mask", "decoder"]),
+        ("cpu", False, ["codec", "listener", "mask", "decoder"]),
     ],
 )
 @pytest.mark.parametrize("rehearse", [False, True])
@@ -89,8 +92,9 @@ def test_a_rung_is_trainings_within_the_budget_and_figures(
     rehearse: bool,
 ) -> None:
     steps = ladder.rung(name, tmp_path / "data", tmp_path / "out", 10.0, rehearse, waveform)
-    trainings, (light, figures) = steps[:-2], steps[-2:]
+    trainings, (critic, light, figures) = steps[:-3], steps[-3:]
     assert [step.words[:2] for step in trainings] == [("train", part) for part in parts]
+    assert critic.words[:2] == ("train", "critic")
     assert light.words == ("light", str(tmp_path / "out"), str(tmp_path / "out-light"))
     assert figures.words[figures.words.index("--editor") + 1] == str(tmp_path / "out-light")
     assert set(STUDY_NAMES) > {word for at, word in enumerate(figures.words) if figures.words[at - 1] == "--study"}
@@ -98,9 +102,19 @@ def test_a_rung_is_trainings_within_the_budget_and_figures(
     # Every command is one that `recomposer` understands, overlays included.
     build_parser().parse_args(figures.words)
     options: list[object] = []
-    functions = [(mask, "train_mask"), (codec, "train_codec"), (decoder, "train_decoder"), (wave, "train_waveform")]
-    for module, function in functions:
+    functions = [
+        (listen, "train_listener"),
+        (mask, "train_mask"),
+        (codec, "train_codec"),
+        (decoder, "train_decoder"),
+        (wave, "train_waveform"),
+    ]
+    for module, function in (*functions, (judge, "train_critic")):
         monkeypatch.setattr(module, function, options.append)
+    assert recomposer(critic.words) == 0
+    fitted = options.pop()
+    assert isinstance(fitted, judge.CriticTraining)
+    assert (fitted.out, fitted.cache) == (tmp_path / "out", tmp_path / "out-cache")
     for step in trainings:
         assert recomposer([*step.words, "--resume", "--pause-minutes", "1"]) == 0
     assert [isinstance(o, wave.WaveformTraining) for o in options] == [waveform and part == "codec" for part in parts]
@@ -118,7 +132,7 @@ def test_what_is_done_is_not_done_again_and_a_failure_ends_the_rung(ladder: Modu
     runner.status = 0
     assert ladder.climb(steps, out, None, runner) == 0
     assert ladder.climb(steps, out, None, runner) == 0
-    assert runner.parts() == ["mask", "mask", "decoder", "evaluate"]
+    assert runner.parts() == ["listener", "listener", "mask", "decoder", "critic", "evaluate"]
     assert all("--pause-minutes" not in words for words in runner.seen)
 
 
@@ -127,11 +141,11 @@ def test_a_paused_rung_goes_on_where_it_was(ladder: ModuleType, tmp_path: Path) 
     runner = Trainings(out)
     for _ in range(3):
         assert ladder.climb(steps, out, 4.0, runner) == 0
-    # 6.5 minutes of the mask head and 3.5 of the decoder, four in each call.
-    assert runner.parts() == ["mask", "mask", "decoder", "decoder", "evaluate"]
-    pauses = [float(words[words.index("--pause-minutes") + 1]) for words in runner.seen[:-1]]
-    assert pauses == pytest.approx([4.0, 4.0, 1.5, 4.0])
-    assert runner.spent == pytest.approx({"mask": 6.5, "decoder": 3.5, "codec": 0.0})
+    # 1.5 minutes of the listener, 5.5 of the mask head and 3 of the decoder, four in each call.
+    assert runner.parts() == ["listener", "mask", "mask", "decoder", "decoder", "critic", "evaluate"]
+    pauses = [float(words[words.index("--pause-minutes") + 1]) for words in runner.seen[:-2]]
+    assert pauses == pytest.approx([4.0, 2.5, 4.0, 1.0, 4.0])
+    assert runner.spent == pytest.approx({"listener": 1.5, "mask": 5.5, "decoder": 3.0, "codec": 0.0})
 
 
 def test_a_rung_ends_with_a_light_checkpoint_and_its_records(ladder: ModuleType, tmp_path: Path) -> None:

@@ -59,7 +59,11 @@ def test_the_place_is_kept_from_the_folder_of_the_project(recording, source, tmp
     assert lying(recording, folder / "a.recomposer").relative == "street.wav"
     assert lying(recording, folder.parent / "a.recomposer").relative == f"{folder.name}/street.wav"
     assert lying(recording, tmp_path / "a.recomposer").relative == ""
-    assert lying(replace(recording, embedded=True), folder / "a.recomposer").relative == ""
+    # Of one that is kept in the project: where it lay, for files that were named relative to it.
+    assert lying(replace(recording, embedded=True), folder / "a.recomposer").relative == "street.wav"
+    copy = replace(recording, embedded=True, path=str(tmp_path / "recording.wav"), origin=recording.path)
+    assert lying(copy, folder / "a.recomposer").relative == "street.wav"
+    assert lying(copy, tmp_path / "a.recomposer").relative == ""
 
 
 def test_comparing_can_be_stopped(recording, source):

@@ -198,3 +198,24 @@ def test_the_states_of_a_check_box_differ_in_shape_and_not_in_size(qtbot):
     assert len(sizes) == 1
     grey = np.round(np.array(inks), 1)
     assert all((grey[a] != grey[b]).sum() > 10 for a in range(3) for b in range(a))
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_checked_box_has_a_tick(qtbot, theme, enabled):
+    app = QApplication.instance()
+    apply_theme(app, theme)
+    box = QCheckBox("Stems too")
+    qtbot.addWidget(box)
+    box.setEnabled(enabled)
+    box.setChecked(True)
+    box.resize(box.sizeHint())
+    image = box.grab().toImage()
+    apply_theme(app, "dark")
+    light = [
+        (x, y) for x in range(2, 13) for y in range(2, image.height() - 2) if image.pixelColor(x, y).lightnessF() > 0.9
+    ]
+    # A short stroke down and a long one up: the lowest point is neither the first nor the last.
+    assert 10 <= len(light) <= 60
+    lowest = max(light, key=lambda point: point[1])[0]
+    assert min(x for x, _ in light) < lowest < max(x for x, _ in light)

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QRectF
 
-from recomposer_studio.studio.views.captions import place, place_in_lane
+from recomposer_studio.roll.event import EventRoll
+from recomposer_studio.studio.views.captions import LaneRoom, place, place_in_lane
 from tests.editing.scenes import event, roll
 
 BOUNDS = QRectF(104, 0, 800, 300)
@@ -97,3 +100,62 @@ def test_two_short_boxes_do_not_both_write_into_the_gap_between_them():
     assert other.spot.left() >= second.left()
     # Where nothing was written there, it may.
     assert place_in_lane(second, 80.0, (first.right(), 320.0), (104.0, 900.0)).spot.right() < second.left()
+
+
+def _lane(data) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """Drawn and suggested boxes of a lane, as left and right edges."""
+    spans = [(float(left), float(left + width)) for left, width in data]
+    return spans[::2], sorted(spans[1::2])
+
+
+@given(st.lists(st.tuples(st.integers(60, 900), st.integers(3, 200)), max_size=12))
+def test_words_of_suggestions_touch_nothing_that_is_drawn_and_no_other_suggestion(data):
+    drawn, suggested = _lane(data)
+    room = LaneRoom(drawn, suggested, (104.0, 900.0))
+    written: list[tuple[float, float]] = []
+    for left, right in suggested:
+        inside, behind, before = room.around(left, right)
+        assert inside[0] >= left and inside[1] <= right
+        assert behind[0] == right and before[1] == left
+        others = [span for span in suggested if span != (left, right)]
+        for stretch, taken in ((inside, drawn), (behind, drawn + others), (before, drawn + others)):
+            if stretch[0] < stretch[1]:
+                assert all(stretch[1] <= a or b <= stretch[0] for a, b in taken + written)
+                assert stretch[0] >= 104.0 and stretch[1] <= 900.0
+        best = max((inside, behind, before), key=lambda stretch: stretch[1] - stretch[0])
+        if best[0] < best[1]:
+            written.append(best)
+            room.write(best[1])
+
+
+def test_a_suggestion_before_a_drawn_box_has_its_words_before_it():
+    room = LaneRoom([(300.0, 400.0)], [(260.0, 290.0)], (104.0, 900.0))
+    assert room.around(260.0, 290.0) == ((260.0, 290.0), (290.0, 300.0), (104.0, 260.0))
+
+
+def test_a_suggestion_that_a_drawn_box_covers_writes_into_what_is_left_of_it():
+    room = LaneRoom([(150.0, 250.0)], [(200.0, 320.0)], (104.0, 900.0))
+    inside, behind, before = room.around(200.0, 320.0)
+    assert inside == (250.0, 320.0) and behind == (320.0, 900.0)
+    assert before[0] >= before[1]
+
+
+def test_the_words_of_a_suggestion_are_seen_where_a_drawn_box_follows_closely(rolled):
+    lanes = rolled.timeline.lanes
+    before = rolled.document.roll.event("a")
+    close = replace(before, id="s", label="Whistle", confidence=0.7, start_s=before.start_s - 0.1, end_s=before.start_s)
+    rolled.timeline.lanes.scroll_to(0)
+
+    def ink() -> int:
+        """Pixels of the lane to the left of the suggestion that differ from its ground."""
+        image = lanes.grab().toImage()
+        y = round(lanes.box(before).center().y())
+        right = round(lanes.x_of(close.start_s)) - 3
+        ground = image.pixelColor(right - 150, y - 8)
+        return sum(
+            image.pixelColor(x, other) != ground for x in range(right - 120, right) for other in range(y - 6, y + 7)
+        )
+
+    without = ink()
+    rolled.document.change("given", replace(rolled.document.state, suggestions=EventRoll((close,))))
+    assert ink() > without + 100

@@ -68,3 +68,14 @@ def test_a_class_of_the_model_goes_before_others_that_fit_as_well():
     assert proposals("sno", ("Snort",), frozenset({"Snoring"}))[0][1] == "Snort"
     # Words of one's own come back too.
     assert proposals("gran", ("grandfather clock next door",), frozenset())[0][0] == "grandfather clock next door"
+
+
+def test_what_a_class_is_taken_for_follows_the_typing(qtbot, rolled):
+    rolled.document.select(("k",))
+    inspector = rolled.inspector
+    inspector.edit_class()
+    qtbot.keyClicks(inspector.class_field, "doggy barking")
+    assert "Bark" in inspector._taken.text()
+    assert rolled.document.roll.event("k").label == "Rain"
+    qtbot.keyClick(inspector.class_field, Qt.Key.Key_Escape)
+    assert inspector._taken.text() == "A known class"

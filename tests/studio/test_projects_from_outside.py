@@ -16,8 +16,9 @@ from recomposer_studio.project.store.database import open_file
 from recomposer_studio.project.store.journal import copy_project
 from recomposer_studio.project.store.reader import Reader
 from recomposer_studio.project.store.version import Replaced
-from recomposer_studio.studio import project_jobs, project_saving, project_window, projects
+from recomposer_studio.studio import jobs, project_jobs, project_saving, project_window, projects
 from recomposer_studio.studio.project_jobs import Outcome
+from recomposer_studio.studio.project_lock import release
 from recomposer_studio.studio.views.relink_dialog import RelinkDialog
 from recomposer_studio.studio.views.saving_dialog import SavingDialog
 from tests.editing.scenes import event
@@ -430,3 +431,88 @@ def test_replaced_is_one_sentence_with_its_remedy(desk, saved):  # noqa: F811
     saved.write_bytes(b"other")
     with pytest.raises(Replaced, match=r"another program or computer has changed this project .* to keep both"):
         copy_project(desk.projects._recorder.flush(), saved, known)
+
+
+@pytest.fixture
+def dead_drive(monkeypatch):
+    """A drive that answers nothing, not even that it was stopped, until the event is set."""
+    answers, asked = threading.Event(), threading.Event()
+
+    def copy(working, target, known, cancelled, progress):
+        asked.set()
+        answers.wait(60.0)
+        if cancelled():
+            raise Cancelled
+        pytest.fail("nobody stopped it")
+
+    monkeypatch.setattr(project_jobs, "copy_project", copy)
+    monkeypatch.setattr(projects, "LEAVE_MS", 50)
+    yield answers, asked
+    answers.set()
+    assert jobs._left == [] or all(job.wait(10_000) for job in jobs._left)
+    assert not jobs.left_behind()
+
+
+def test_closing_leaves_a_dead_drive_behind(qtbot, saved_window, dead_drive, others, tmp_path, monkeypatch):  # noqa: F811
+    window, path = saved_window, tmp_path / "song.recomposer"
+    before, (answers, asked) = path.read_bytes(), dead_drive
+    monkeypatch.setattr(project_saving, "DIALOG_MS", 0)
+    monkeypatch.setattr(QMessageBox, "question", lambda *words: QMessageBox.StandardButton.Yes)
+    edited(window)
+    there = window.document.roll
+
+    def stop():
+        dialog = dialog_of(window, SavingDialog)
+        if dialog is not None and asked.is_set():
+            dialog.cancel_button.click()
+
+    ticking = QTimer()
+    ticking.timeout.connect(stop)
+    ticking.start(20)
+    assert window.close()
+    ticking.stop()
+    assert not answers.is_set()
+    assert jobs.left_behind()
+    assert path.read_bytes() == before
+    # Nothing is lost: the work is offered at the next start, when the drive answers again.
+    answers.set()
+    assert all(job.wait(10_000) for job in jobs._left)
+    monkeypatch.undo()
+    other = others()
+    with qtbot.waitSignal(other.projects.left_found, timeout=10_000) as found:
+        other.projects.find_left()
+    (left,) = found.args[0]
+    assert other.projects.recover(left)
+    qtbot.waitUntil(lambda: not other.projects.busy, timeout=10_000)
+    assert other.document.roll == there
+
+
+def test_a_save_that_was_left_behind_lets_go_of_its_lock(qtbot, desk, desks, saved, dead_drive):  # noqa: F811
+    answers, asked = dead_drive
+    desk.edit()
+    assert desk.projects.save()
+    assert asked.wait(10.0)
+    desk.projects._leave()
+    assert saved.with_name(f"{saved.name}.lock").exists()
+    assert jobs.left_behind()
+    answers.set()
+    assert all(job.wait(10_000) for job in jobs._left)
+    assert not saved.with_name(f"{saved.name}.lock").exists()
+    assert desk.failed == []
+
+
+def test_a_lock_on_a_drive_that_never_answers_is_not_waited_for():
+    class Stuck:
+        def __init__(self):
+            self.answers = threading.Event()
+
+        def unlock(self):
+            self.answers.wait(60.0)
+
+    lock = Stuck()
+    release(lock, 0.01)
+    assert not lock.answers.is_set()
+    lock.answers.set()
+    for thread in threading.enumerate():
+        if thread.name == "unlock":
+            thread.join(10.0)

@@ -1,7 +1,9 @@
 """The window lives on whatever becomes of the model's process: it says what happened and offers ways out; results come row by row."""
 
+import json
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -9,6 +11,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from recomposer_studio.diagnosis.machine import Answer
+from recomposer_studio.roll.event import Exemplar
 from recomposer_studio.studio import jobs
 from recomposer_studio.studio.views.text_dialog import TextDialog
 from recomposer_studio.worker.client import Patience, RemoteGenerator
@@ -48,6 +51,23 @@ def child(window, **patience: float) -> list[RemoteGenerator]:
 def deletes(window, *labels: str) -> None:
     events = [event(f"e{n}", "delete", 0.5 + n, 0.9 + n, label) for n, label in enumerate(labels)]
     window.document.change_roll("given", roll(*events))
+
+
+def test_that_the_model_takes_no_examples_is_told_before_it_is_loaded(opened, tmp_path):
+    config = {"format_version": 1, "parts": {"decoder": {"config": {}}}}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    opened.generating.find_checkpoint = lambda: replace(MODEL, folder=tmp_path)
+    opened.generating.models.start = lambda wish, cancelled: pytest.fail("it was loaded")
+    like = event("i", "insert", 2.0, 2.4, "Bark", exemplar=Exemplar(1.0, 1.4))
+    opened.document.change_roll("given", roll(event("d", "delete", 0.5, 0.9), like))
+    opened.generating.generate()
+    assert not opened.generating.running
+    assert opened.document.takes == ()
+    assert opened.document.next_take == 1
+    sentence = (
+        "Bark (2.00 s) has an example, and the model tiny takes none; choose None as its example, or another model."
+    )
+    assert opened.messages.text == sentence
 
 
 def words(window) -> list[str]:

@@ -52,7 +52,7 @@ def test_both_codecs_are_measured() -> None:
 class _Broken:
     """Decodes to something that is not finite."""
 
-    rate_hz, hop, levels, codebook_size = 32_000, 640, 1, 2
+    rate_hz, hop, levels = 32_000, 640, 1
     codebooks = torch.zeros(1, 2, 1)
     silence = np.zeros(1, np.int64)
 

@@ -202,6 +202,12 @@ def test_a_run_leaves_a_tagger_and_goes_on(tiny_folder: Path, tmp_path: Path) ->
     assert f"from step {record[-1]['step']}" in "\n".join(lines)
     with pytest.raises(InputError, match="does not fit"):
         train_tagger(replace(options, resume=True, config=replace(SMALL, width=12)), TinyTeacher(), lines.append)
+    later = replace(options, out=tmp_path / "later", max_minutes=0.0, start=options.out, beside=options.out)
+    train_tagger(later, TinyTeacher(), lines.append)
+    frames = np.zeros((8, 64), np.float32)
+    before, both = (load_builtin(folder, "cpu", 1).sounding(frames) for folder in (options.out, later.out))
+    np.testing.assert_allclose(both.classes, before.classes, atol=1e-2)  # half precision; the same weights twice
+    assert both.features.shape[1] == 2 * before.features.shape[1]
 
 
 def test_without_scenes_of_a_class_validation_still_works(tiny_cache: AudioCache, names: tuple[str, ...]) -> None:

@@ -76,12 +76,12 @@ class FakeModel:
         return request.repair / 2.0
 
     def sound(self, request: SoundRequest) -> NDArray[np.float32]:
-        """As many frames of 10 ms as the sound has, one after another."""
+        """As many frames of 10 ms as the sound has, one after another, thirty times as slow where the label says so."""
         sound = np.zeros(round(request.duration_s * self.rate_hz), np.float32)
         for _ in range(round(request.duration_s * 100)):
             if request.cancelled():
                 raise Cancelled
-            time.sleep(0.01)
+            time.sleep(0.3 if request.event.label == "slow steps" else 0.01)
         return sound + np.float32(request.seed % 100 / 100)
 
 

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from recomposer_studio.errors import Cancelled, InputError
 from recomposer_studio.roll.event import Action
 from recomposer_studio.worker import frames
-from recomposer_studio.worker.client import Patience, RemoteGenerator
+from recomposer_studio.worker.client import Patience, RemoteGenerator, _finished_frames
 from recomposer_studio.worker.lost import WorkerLost, how_it_ended
 from recomposer_studio.worker.messages import OUT_OF_MEMORY
 from tests.worker.fake_child import FakeModel
@@ -222,6 +223,37 @@ def test_a_cancel_frees_the_caller_and_keeps_the_child(by: str) -> None:
         request = sound_request()
         np.testing.assert_array_equal(generator.sound(request), FakeModel().sound(request))
         assert generator.pid == before
+
+
+def test_a_sound_is_polled_once_for_every_step() -> None:
+    polls: list[int] = []
+    request = sound_request(0.05, cancelled=lambda: bool(polls.append(1)), label="slow steps")
+    with _start() as generator:
+        for _ in range(2):  # the steps of the first are none of the second
+            polls.clear()
+            generator.sound(request)
+            # Three frames of a codec, and one or two until it was asked; not one for every look.
+            assert 2 <= len(polls) <= 5
+
+
+@pytest.mark.parametrize(("duration_s", "frames"), [(0.004, 1), (0.5, 25), (30.0, 1500)])
+def test_every_step_brings_a_sound_further_and_its_candidates_come_last(duration_s: float, frames: int) -> None:
+    polls: list[int] = []
+    request = sound_request(duration_s, cancelled=lambda: bool(polls.append(1)))
+    step, seen = _finished_frames(request), []
+    for _ in range(1 + frames + request.decoding.candidates):
+        assert not step()
+        seen.append(len(polls))
+    assert seen[0] == 0 and seen[frames] == int(frames * 0.9) and seen[-1] == frames
+    assert not step() and len(polls) == frames
+    if frames > 100:
+        assert all(0 <= after - before <= 1 for before, after in pairwise(seen[: frames + 1]))
+        assert all(after > before for before, after in pairwise(seen[frames:]))
+
+
+def test_a_step_of_a_sound_that_is_not_wanted_any_more_says_so() -> None:
+    step = _finished_frames(sound_request(1.0, cancelled=lambda: True))
+    assert any(step() for _ in range(10))
 
 
 def test_work_that_cannot_stop_is_waited_for_unless_it_takes_too_long() -> None:

@@ -9,6 +9,7 @@ from recomposer_studio.editing.generator import MaskRequest, SoundRequest
 from recomposer_studio.roll.event import Action, Event, Exemplar
 from recomposer_studio.worker.frames import Frame
 from recomposer_studio.worker.messages import (
+    PROTOCOL,
     Facts,
     greeting,
     mask_frame,
@@ -62,7 +63,14 @@ def test_a_greeting_tells_the_facts() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"protocol": 1}, {"protocol": 3}, {"kind": "result"}, {"classes": 3}, {"better_than_repair": ["sing"]}]
+    "change",
+    [
+        {"protocol": PROTOCOL - 1},
+        {"protocol": PROTOCOL + 1},
+        {"kind": "result"},
+        {"classes": 3},
+        {"better_than_repair": ["sing"]},
+    ],
 )
 def test_other_greetings_are_refused(change: dict[str, object]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):

@@ -23,6 +23,7 @@ class Recording:
         channels: number of channels.
         frames: length in frames.
         embedded: whether the project file holds the recording's bytes.
+        origin: where it lay before `path` was a working copy of an embedded one; else empty.
     """
 
     path: str
@@ -33,6 +34,7 @@ class Recording:
     channels: int
     frames: int
     embedded: bool = False
+    origin: str = ""
 
     @classmethod
     def of(cls, source: Source, sha256: str = "") -> "Recording":

@@ -145,7 +145,7 @@ def _look(place: Place) -> Left | None:
     edited = datetime.fromtimestamp(place.database.stat().st_mtime)
     try:
         with Reader(open_working(place.database), place.database) as reader:
-            steps, recording = reader.steps(), Path(reader.recording.path)
+            steps, recording = reader.steps(), Path(reader.recording.origin or reader.recording.path)
             project, saved = _copied(reader.facts("copied"), reader.facts("revision"))
             written = reader.facts("edited")
     except InputError as error:

@@ -130,9 +130,8 @@ def digest(
 
 def lying(recording: Recording, project: Path) -> Recording:
     """The recording's facts with its place from the folder of a project file, by the names alone: no drive is asked."""
-    folder, path = project.absolute().parent, Path(recording.path)
-    relative = path.relative_to(folder).as_posix() if path.is_relative_to(folder) and not recording.embedded else ""
-    return replace(recording, relative=relative)
+    folder, path = project.absolute().parent, Path(recording.origin or recording.path)
+    return replace(recording, relative=path.relative_to(folder).as_posix() if path.is_relative_to(folder) else "")
 
 
 def _is_below(relative: str) -> bool:

@@ -1,7 +1,10 @@
 """Where the captions of boxes go, so that each can be read: inside its box, else under, over or beside it, and beside it in a lane."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from math import inf
 
 from PySide6.QtCore import QRectF
 
@@ -56,6 +59,67 @@ def place_in_lane(box: QRectF, width: float, free: tuple[float, float], visible:
     if behind < width and behind < room:
         return LaneTag(QRectF(left + 4, box.top(), room, box.height()), False)
     return LaneTag(QRectF(box.right() + 5, box.top(), min(behind, width + 4), box.height()), False)
+
+
+class LaneRoom:
+    """Where a lane is free for the captions of suggestions, which give way to everything that is drawn.
+
+    Args:
+        drawn: left and right edges of the boxes of the roll and of their captions.
+        suggested: of the suggestions' boxes.
+        visible: the edges of what is on the screen.
+    """
+
+    def __init__(
+        self,
+        drawn: Sequence[tuple[float, float]],
+        suggested: Sequence[tuple[float, float]],
+        visible: tuple[float, float],
+    ) -> None:
+        self._drawn, self._all = _Spans(drawn), _Spans([*drawn, *suggested])
+        self._visible = visible
+        self._written = visible[0]
+
+    def around(self, left: float, right: float) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
+        """Free stretches inside a suggestion's box, behind it and before it; one that ends before it begins has no room."""
+        first, last = self._visible
+        inside = max(left, first, self._written)
+        while (reached := self._drawn.reached(inside)) > inside:
+            inside = reached
+        # Words that do not touch their box would be taken for another one's.
+        touches = max(self._all.reached(right), self._written) <= right
+        behind = min(last, self._all.following(right)) if touches else right
+        before = max(first, self._all.reached_before(left), self._written)
+        return (inside, min(right, last, self._drawn.following(inside))), (right, behind), (before, left)
+
+    def write(self, right: float) -> None:
+        """A caption was written up to here; later suggestions come further to the right."""
+        self._written = max(self._written, right)
+
+
+class _Spans:
+    """Stretches of a lane, in the order of their left edges."""
+
+    def __init__(self, spans: Sequence[tuple[float, float]]) -> None:
+        ordered = sorted(spans)
+        self._lefts = [left for left, _ in ordered]
+        self._reached = list(accumulate((right for _, right in ordered), max))
+
+    def reached(self, x: float) -> float:
+        """How far those reach that begin at `x` or to the left of it."""
+        return self._to(bisect_right(self._lefts, x))
+
+    def reached_before(self, x: float) -> float:
+        """How far those reach that begin to the left of `x`."""
+        return self._to(bisect_left(self._lefts, x))
+
+    def following(self, x: float) -> float:
+        """Where the next one begins, at `x` or to the right of it."""
+        number = bisect_left(self._lefts, x)
+        return self._lefts[number] if number < len(self._lefts) else inf
+
+    def _to(self, number: int) -> float:
+        return self._reached[number - 1] if number else -inf
 
 
 def place(boxes: Sequence[QRectF], widths: Sequence[float], height: float, bounds: QRectF) -> list[Tag]:

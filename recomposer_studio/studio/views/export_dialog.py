@@ -30,6 +30,7 @@ from recomposer_studio.audio.sink import Depth, reduces, takes_chunks
 from recomposer_studio.errors import InputError
 from recomposer_studio.project.export import Exported, ExportOptions, ExportPlan, lay_out, region_of
 from recomposer_studio.project.headroom import ClipError
+from recomposer_studio.project.kept import home_of
 from recomposer_studio.project.take import BED, Part, Take, stem_parts
 from recomposer_studio.roll.formats.files import SUFFIXES, LabelFormat
 from recomposer_studio.studio.exporting import Choices, Export
@@ -89,7 +90,7 @@ class ExportDialog(QDialog):
     # --- putting together --------------------------------------------------------------------------------------------
 
     def _build_files(self, name: str, choices: Choices) -> None:
-        source = self.take.source.path
+        source = home_of(self.take.source)
         suffix = source.suffix if source.suffix.lower() in _KEPT_SUFFIXES else ".wav"
         suffix = choices.suffix or (".wav" if self.take.source.format.is_lossy else suffix)
         # The demo scene may lie where nothing can be written.

@@ -50,7 +50,9 @@ class Inspector(QWidget):
         self._filling = False
         self._stack = QStackedLayout(self)
         hint = QLabel(self.tr("Select a box to see its fields.\nMark a stretch and press Ctrl+B to make one."))
-        hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        # At the top: where the panel is low, its middle is out of sight.
+        hint.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
+        hint.setContentsMargins(10, 24, 10, 8)
         hint.setWordWrap(True)
         self._stack.addWidget(hint)
         self._stack.addWidget(self._form())
@@ -93,6 +95,7 @@ class Inspector(QWidget):
         self.class_field.editingFinished.connect(self._label_entered)
         self.class_field.done.connect(self._class_done)
         self.class_field.left.connect(self._class_left)
+        self.class_field.textEdited.connect(lambda text: self._show_taken(text.strip()) if text.strip() else None)
         form.addRow(self.tr("&Class"), self.class_field)
         self._taken = QLabel()
         self._taken.setTextFormat(Qt.TextFormat.PlainText)
@@ -215,7 +218,10 @@ class Inspector(QWidget):
             self._taken.setText(self.tr("{0} classes: {1}").format(len(labels), shown))
             self._taken.setToolTip(as_plain(", ".join(labels[:50])))
             return
-        match = LabelTable.load().match(labels[0])
+        self._show_taken(labels[0])
+
+    def _show_taken(self, label: str) -> None:
+        match = LabelTable.load().match(label)
         words = self.tr("Taken for {0}") if match.known else self.tr("No known class; the nearest is {0}")
         self._taken.setText(self.tr("A known class") if match.how == "exact" else words.format(match.class_name))
         self._taken.setToolTip(as_plain(match.sentence))

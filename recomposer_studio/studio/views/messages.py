@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, QRect, Qt, QTimer
 from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
@@ -14,9 +14,10 @@ _BUTTONS = (
     "QFrame#messages QPushButton:hover { background: rgba(255, 255, 255, 70); }"
     "QFrame#messages QPushButton:focus { border: 2px solid #ffffff; }"
 )
+_REST = f"QFrame#messages {{ border: 0; border-bottom: 1px solid #16171a; }} QFrame#messages QLabel {{ color: #ffffff; }} {_BUTTONS}"
 _STYLES = {
-    True: f"QFrame#messages {{ background: #8f2a20; }} QFrame#messages QLabel {{ color: #ffffff; }} {_BUTTONS}",
-    False: f"QFrame#messages {{ background: #2b527e; }} QFrame#messages QLabel {{ color: #ffffff; }} {_BUTTONS}",
+    True: f"QFrame#messages {{ background: #8f2a20; }} {_REST}",
+    False: f"QFrame#messages {{ background: #2b527e; }} {_REST}",
 }
 
 
@@ -36,7 +37,10 @@ class Offer:
 
 
 class MessageBar(QFrame):
-    """Shows one sentence at a time; errors and offers stay until they are closed, others leave by themselves."""
+    """Shows one sentence at a time; errors and offers stay until they are closed, others leave by themselves.
+
+    It lies over the upper edge of another widget: what is below it stays where it is when a message comes or goes.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -63,7 +67,25 @@ class MessageBar(QFrame):
         self._timer.timeout.connect(self.dismiss)
         self._wrong = self._refusal = False
         self._waiting: list[tuple[str, Sequence[Offer]]] = []
+        self._below: QWidget | None = None
         self.hide()
+
+    def lie_over(self, below: QWidget) -> None:
+        """Lies over the upper edge of a widget from now on, as wide as that is."""
+        self._below = below
+        self.setParent(below.parentWidget())
+        below.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Goes with the widget that it lies over."""
+        if watched is self._below and event.type() in (QEvent.Type.Resize, QEvent.Type.Move):
+            self._place()
+        return super().eventFilter(watched, event)
+
+    def _place(self) -> None:
+        if self._below is not None:
+            at = self._below.geometry()
+            self.setGeometry(QRect(at.x(), at.y(), at.width(), self.heightForWidth(at.width())))
 
     @property
     def text(self) -> str:
@@ -138,6 +160,8 @@ class MessageBar(QFrame):
         sentence = " ".join(sentence.split())
         self.label.setText(sentence[:1].upper() + sentence[1:])
         self.show()
+        self._place()
+        self.raise_()
         if wrong or offers:
             self._timer.stop()
         else:

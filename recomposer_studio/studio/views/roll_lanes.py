@@ -1,5 +1,7 @@
 """The event roll: a lane for every row, on the picture's time axis."""
 
+from collections import defaultdict
+
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import QLineEdit, QWidget
@@ -12,7 +14,7 @@ from recomposer_studio.studio.suggestions import Suggestions
 from recomposer_studio.studio.theme import Shades, is_dark
 from recomposer_studio.studio.time_view import TimeView
 from recomposer_studio.studio.views.boxes import caption, paint_handles, paint_in_lane, text_width
-from recomposer_studio.studio.views.captions import LaneTag, place_in_lane
+from recomposer_studio.studio.views.captions import LaneRoom, LaneTag, place_in_lane
 from recomposer_studio.studio.views.strip import GUTTER
 from recomposer_studio.studio.views.suggested import SUGGESTED
 from recomposer_studio.studio.views.suggested import paint_in_lane as paint_suggestion
@@ -279,21 +281,24 @@ class RollLanes(Surface):
         metrics = painter.fontMetrics()
         suggested = self.suggestions_in_view()
         focused = self.suggestions.focused if self.suggestions is not None else None
-        edges: dict[str, float] = {}
-        font = painter.font().key()
-        for event in sorted(suggested, key=lambda event: -event.start_s):
-            lane = self._suggested_lane(event)
-            if not first <= lane <= last:
-                continue
-            box = self._spot(event, lane)
-            edge = edges.get(event.row, float(self.width()))
-            paint_suggestion(painter, box, event, event is focused, shade, edge, font)
-            edges[event.row] = box.left()
         lanes = self.lanes
         shown = [event for event in self.events_in_view() if first <= lanes[event.row] <= last]
         shown.sort(key=lambda event: (lanes[event.row], event.start_s))
         boxes = [self.box(event) for event in shown]
         tags = self._tags(shown, boxes, metrics)
+        drawn: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        for event, box, tag in zip(shown, boxes, tags, strict=True):
+            drawn[event.row] += [(box.left(), box.right()), (tag.spot.left(), tag.spot.right())]
+        by_row: dict[str, list[tuple[Event, QRectF]]] = defaultdict(list)
+        for event in sorted(suggested, key=lambda event: event.start_s):
+            lane = self._suggested_lane(event)
+            if first <= lane <= last:
+                by_row[event.row].append((event, self._spot(event, lane)))
+        font, visible = painter.font().key(), (float(GUTTER), float(self.width() - 1))
+        for row, there in by_row.items():
+            room = LaneRoom(drawn[row], [(box.left(), box.right()) for _, box in there], visible)
+            for event, box in there:
+                paint_suggestion(painter, box, event, event is focused, shade, room, font)
         for number in sorted(range(len(shown)), key=lambda number: shown[number].id in selected):
             event = shown[number]
             paint_in_lane(painter, boxes[number], event, event.id in selected, shade, metrics, tags[number])

@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen
 
 from recomposer_studio.roll.event import Event
 from recomposer_studio.studio.theme import Shades
+from recomposer_studio.studio.views.captions import LaneRoom
 from recomposer_studio.studio.views.strip import GUTTER
 
 SUGGESTED = QColor(204, 121, 187)
@@ -20,9 +21,9 @@ _DARK = QColor(0, 0, 0, 150)
 
 
 def paint_in_lane(
-    painter: QPainter, rect: QRectF, event: Event, focused: bool, shade: Shades, until: float, font: str
+    painter: QPainter, rect: QRectF, event: Event, focused: bool, shade: Shades, room: LaneRoom, font: str
 ) -> None:
-    """A suggestion on the roll.
+    """A suggestion on the roll: its words stand in the box, behind it or before it, where there is room for most of them.
 
     Args:
         painter: where to.
@@ -30,23 +31,24 @@ def paint_in_lane(
         event: what it stands for.
         focused: whether the keys act on it.
         shade: the colours in use.
-        until: how far the lane is free to the right, for the caption of a short box.
+        room: what is free of the lane; suggestions come from left to right.
         font: key of the font in use.
     """
     tint = QColor(SUGGESTED)
     tint.setAlpha(70 if focused else 22)
     painter.fillRect(rect, tint)
     _frame(painter, rect.toAlignedRect(), focused)
-    left = max(rect.left(), float(GUTTER)) + 5
-    room = rect.right() - left - 4
-    words, width = _caption(event, _ANY, font)
-    if width > room:
-        beside = until - rect.right() - 8
-        if beside > room:
-            left, room = rect.right() + 5, beside
-        words, width = _caption(event, int(room), font)
+    stretches = [(left + 5, right - 4) for left, right in room.around(rect.left(), rect.right())]
+    fitted = [_caption(event, int(right - left), font) for left, right in stretches]
+    best = max(range(len(fitted)), key=lambda number: fitted[number][1])
+    (words, width), (left, right) = fitted[best], stretches[best]
+    if not words:
+        return
+    if right <= rect.left():  # before the box: close to it
+        left = right - width
     painter.setPen(shade.text if focused else shade.faint)
     painter.drawText(QRectF(left, rect.top(), width + 2, rect.height()), Qt.AlignmentFlag.AlignVCenter, words)
+    room.write(left + width + 3)
 
 
 def paint_on_picture(painter: QPainter, rect: QRectF, event: Event, focused: bool, font: str) -> None:

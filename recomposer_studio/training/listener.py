@@ -1,0 +1,226 @@
+"""Training of the listener: every cell of a scene is asked whose power it holds."""
+
+from collections.abc import Callable, Mapping
+from contextlib import closing, nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recomposer_studio.codec.inference import one_thread
+from recomposer_studio.model.checkpoint import write_part
+from recomposer_studio.model.listener import Listener, ListenerConfig
+from recomposer_studio.roll.labels import LabelTable
+from recomposer_studio.training.attribution import attribution_page, used_files
+from recomposer_studio.training.cache import AudioCache
+from recomposer_studio.training.crew import Crew, training_device
+from recomposer_studio.training.curves import Curves
+from recomposer_studio.training.listener_scenes import ListenerBatch, SoundBank, draw_batch
+from recomposer_studio.training.manifest import load_manifest, trained_classes
+from recomposer_studio.training.run import Run
+
+_BETAS = (0.9, 0.98)
+_DECAY = 0.02
+_QUIET_WEIGHT = 0.1
+_OWN = 0.5
+_ENOUGH_CELLS = 3.0
+_VALID_BATCH = 16
+
+
+@dataclass(frozen=True)
+class ListenerTraining:
+    """What `train_listener` needs.
+
+    Attributes:
+        data: the manifest of recordings, or its folder.
+        out: checkpoint folder; the state of the run and `log.jsonl` lie there too.
+        max_minutes: wall-clock budget.
+        resume: go on with the run that lies in `out`.
+        pause_minutes: leave off after so long, to be resumed later; None trains to the end of the budget.
+        seed: of the draws and of the first weights.
+        share_alike: use recordings under CC BY-SA too.
+        batch: scenes in a step.
+        peak_rate: highest learning rate.
+        average: decay of the averaged weights, which are the ones that are kept.
+        valid_scenes: validation scenes.
+        valid_every_s: seconds between validations.
+        precision: of the arithmetic in training; bfloat16 halves its time on processors that have it.
+        cache: folder that keeps decoded recordings between runs, or None.
+        device: `cpu`, `cuda` or `auto`.
+        config: the network; the number of its classes follows from the data.
+    """
+
+    data: Path
+    out: Path
+    max_minutes: float = 50.0
+    resume: bool = False
+    pause_minutes: float | None = None
+    seed: int = 0
+    share_alike: bool = False
+    batch: int = 16
+    peak_rate: float = 2e-3
+    average: float = 0.998
+    valid_scenes: int = 128
+    valid_every_s: float = 180.0
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    cache: Path | None = None
+    device: str = "cpu"
+    config: ListenerConfig = field(default_factory=ListenerConfig)
+
+
+def log_shares(listener: Listener, batch: ListenerBatch) -> Tensor:
+    """What the listener makes of scenes: logarithms of shares, (batch, bands / 2, steps, classes + 1), the background last."""
+    return listener.logits(listener(batch.planes), listener.keys(listener.known)).float().log_softmax(dim=-1)
+
+
+def listener_loss(said: Tensor, batch: ListenerBatch) -> Tensor:
+    """Cross-entropy of `log_shares` against the true shares of every cell.
+
+    Cells that hold background alone count a tenth: they are many, and easy.
+    """
+    loss = -batch.shares[:, -1] * said[..., -1]
+    for number in range(batch.classes.shape[1]):
+        named = batch.classes[:, number]
+        own = said.gather(3, named.clamp(min=0)[:, None, None, None].expand(-1, *said.shape[1:3], 1))[..., 0]
+        loss = loss - batch.shares[:, number] * own * (named >= 0)[:, None, None]
+    weight = 1.0 - (1.0 - _QUIET_WEIGHT) * batch.shares[:, -1]
+    return (loss * weight).sum() / weight.sum()
+
+
+def pair_figures(said: Tensor, batch: ListenerBatch) -> dict[str, list[float]]:
+    """How well two sounds that lie over one another are told apart, one value per sound or pair.
+
+    `told` is 1 where the cells that a sound holds more than half of speak, on average, for its class more than for the other's; `both` where that
+    is so for the two of a scene; `ordered` where the one's cells speak more for it than the other's cells do.
+    """
+    out: dict[str, list[float]] = {"told": [], "both": [], "ordered": []}
+    for scene in range(len(said)):
+        first, second = (int(n) for n in batch.classes[scene, :2])
+        for_first = said[scene, ..., first] - said[scene, ..., second]
+        means = []
+        for number in range(2):
+            share = batch.shares[scene, number]
+            weight = share * (share > _OWN)
+            if float(weight.sum()) >= _ENOUGH_CELLS:
+                means.append(float((for_first * weight).sum() / weight.sum()))
+        if len(means) == 2:
+            right = [means[0] > 0.0, means[1] < 0.0]
+            out["told"] += map(float, right)
+            out["both"].append(float(all(right)))
+            out["ordered"].append(float(means[0] > means[1]))
+    return out
+
+
+def train_listener(options: ListenerTraining, report: Callable[[str], None] = print) -> dict[str, float]:
+    """Trains a listener and writes it as the `listener` part of the checkpoint in `options.out`, where `train mask` takes it from.
+
+    Returns:
+        The last validation: the loss and the means of `pair_figures`.
+
+    Raises:
+        InputError: unusable recordings, a state that does not fit `options`, no such device, or the training has diverged.
+    """
+    device = training_device(options.device)
+    crew = Crew.join(device)
+    try:
+        with one_thread(gradients=True) if device.type == "cpu" else nullcontext():
+            return _train(options, device, crew, report)
+    finally:
+        crew.leave()
+
+
+def _train(
+    options: ListenerTraining, device: torch.device, crew: Crew, report: Callable[[str], None]
+) -> dict[str, float]:
+    torch.manual_seed(options.seed)
+    library = load_manifest(options.data, share_alike=options.share_alike)
+    cache, texts = AudioCache(library, options.cache), LabelTable.load()
+    train = cache.split("train")
+    classes = {name: number for number, name in enumerate(sorted({event.class_name for event in train.events}))}
+    trained = tuple(name for name in trained_classes(library) if name in classes)
+    bank = SoundBank.of(train, trained)
+    config = replace(options.config, classes=len(classes))
+    listener = Listener(config, trained=False)
+    listener.known = torch.from_numpy(np.stack([texts.vector(name) for name in classes]))
+    listener.to(device)
+    options.out.mkdir(parents=True, exist_ok=True)
+    run = Run(
+        listener,
+        [torch.optim.AdamW(listener.parameters(), lr=options.peak_rate, betas=_BETAS, weight_decay=_DECAY)],
+        options.out / "listener-run.safetensors",
+        max_minutes=options.max_minutes,
+        resume=options.resume,
+        pause_minutes=options.pause_minutes,
+        average=options.average,
+        crew=crew,
+    )
+    report(f"listener: {sum(p.numel() for p in listener.parameters()) / 1e6:.2f} M weights, {len(classes)} classes")
+    judge = _Judge(options, config, cache, classes, trained, report) if crew.leads else None
+    size = crew.share_of(options.batch)
+    while run.going:
+        rng = np.random.default_rng([13, options.seed, crew.rank, run.step])
+        batch = _on(draw_batch(bank, classes, rng, size), device)
+        listener.train()
+        with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bfloat16"):
+            said = log_shares(listener, batch)
+        run.learn(listener_loss(said, batch))
+        if judge is not None and run.judge_due(options.valid_every_s):
+            judge(run)
+    run.keep()
+    if judge is None:
+        return {}
+    with closing(judge):
+        return judge(run)
+
+
+def _on(batch: ListenerBatch, device: torch.device) -> ListenerBatch:
+    return ListenerBatch(batch.planes.to(device), batch.classes.to(device), batch.shares.to(device))
+
+
+class _Judge:
+    """Validates the averaged weights, writes them, and keeps the record."""
+
+    def __init__(
+        self,
+        options: ListenerTraining,
+        config: ListenerConfig,
+        cache: AudioCache,
+        classes: Mapping[str, int],
+        trained: tuple[str, ...],
+        report: Callable[[str], None],
+    ) -> None:
+        self._options, self._config, self._report = options, config, report
+        audio = cache.split("valid")
+        heard = {event.class_name for event in audio.events} & set(classes)
+        asked = tuple(name for name in trained if name in heard)
+        # Pairs need two classes; a small collection may not have two that were trained.
+        bank = SoundBank.of(audio, (), asked if len(asked) > 1 else tuple(sorted(heard)))
+        rng = np.random.default_rng(5)
+        scenes = range(0, options.valid_scenes if len(bank.events) > 1 else 0, _VALID_BATCH)
+        self._scenes = [draw_batch(bank, classes, rng, _VALID_BATCH, pairs=True) for _ in scenes]
+        self._curves = Curves(options.out, "listener")
+        page = attribution_page(options.data, used_files(cache.split("train")))
+        (options.out / "ATTRIBUTION.md").write_text(page, encoding="utf-8")
+
+    def __call__(self, run: Run) -> dict[str, float]:
+        learnt = Listener(self._config, trained=False)
+        learnt.load_state_dict({name: value.cpu() for name, value in run.average.values.items()})
+        listener = learnt.eval().settled()
+        write_part(self._options.out, "listener", asdict(self._config), listener.state_dict())
+        values: dict[str, list[float]] = {}
+        with torch.no_grad():
+            for batch in self._scenes:
+                said = log_shares(listener, batch)
+                for name, found in {"loss": [float(listener_loss(said, batch))], **pair_figures(said, batch)}.items():
+                    values.setdefault(name, []).extend(found)
+        figures = {name: round(float(np.mean(found)), 4) for name, found in values.items() if found}
+        shown = {"loss": run.loss(), **{f"valid/{name}": value for name, value in figures.items()}}
+        self._report(self._curves.add(run.step, run.spent_s, shown))
+        return figures
+
+    def close(self) -> None:
+        """Ends the record."""
+        self._curves.close()
