@@ -173,7 +173,7 @@ def doubt(arguments: argparse.Namespace) -> None:
     """
     library = load_manifest(arguments.manifest, share_alike=False)
     cache, trained = AudioCache(library, arguments.cache), trained_classes(library)
-    tagger = load_builtin(None, "cpu", arguments.threads)
+    tagger = load_builtin(None if arguments.tagger == "builtin" else Path(arguments.tagger), "cpu", arguments.threads)
     rare = np.array([name not in trained for name in tagger.event_classes])
     options = SceneOptions(tbr_db=(COUNTED_DB, 13.0), classes=trained)
     activity, named, truth = [], [], []

@@ -156,7 +156,7 @@ class TorchGenerator:
             self._vector(request.event),
             np.array(others, np.float32).reshape(len(others), EVENT_VECTOR),
             request.others_active,
-            self._mask.config.scale(request.event.action),
+            self._mask.config.slack(request.event.action),
             self._listener,
         )
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from recomposer_studio.audio.bands import BANDS
 from recomposer_studio.codec.inference import one_thread
@@ -128,8 +129,8 @@ class MaskConfig:
         refiner: the convolutions over bands and frames after it; checkpoints of the first kind have none.
         words: length of the vector of what is asked for that modulates every block; 0 in checkpoints of the first kinds.
         beside: networks of the same shape whose corrections are averaged with this one's: trained apart, they err differently.
-        delete_scale: factor on the correction for Delete and Keep, chosen on validation scenes: where a network hedges between
-            an event alone and one among others, half a correction keeps what repair takes rightly.
+        delete_slack: what a correction for Delete and Keep has to exceed, and is lessened by, in logits; chosen on validation scenes:
+            where a network hedges between an event alone and one among others, repair is right.
         hears: it is told a listener's answer; checkpoints of the first kinds have no listener.
     """
 
@@ -137,21 +138,23 @@ class MaskConfig:
     refiner: RefinerConfig = field(default_factory=RefinerConfig.none)
     words: int = 0
     beside: int = 0
-    delete_scale: float = 1.0
+    delete_slack: float = 0.0
     hears: bool = False
 
     def __post_init__(self) -> None:
         """Checks the number of networks: each is built before its weights are looked at.
 
         Raises:
-            ValueError: nobody trains so many.
+            ValueError: nobody trains so many, or the slack is negative.
         """
         if not isinstance(self.beside, int) or not 0 <= self.beside <= _MOST_BESIDE:
             raise ValueError("beside is out of range")
+        if not self.delete_slack >= 0.0:
+            raise ValueError("delete_slack is negative")
 
-    def scale(self, action: Action) -> float:
-        """Factor on the correction for an event of this action."""
-        return 1.0 if action is Action.ENHANCE else self.delete_scale
+    def slack(self, action: Action) -> float:
+        """What a correction for an event of this action is lessened by."""
+        return 0.0 if action is Action.ENHANCE else self.delete_slack
 
 
 class MaskNet(nn.Module):
@@ -179,7 +182,7 @@ class MaskNet(nn.Module):
         query: Tensor,
         others: Tensor,
         others_active: Tensor,
-        scale: float = 1.0,
+        slack: float = 0.0,
         heard: Tensor | None = None,
     ) -> Tensor:
         """The share of the event asked about.
@@ -190,7 +193,7 @@ class MaskNet(nn.Module):
             query: vectors of the events asked about, (batch, 128).
             others: vectors of the other events, (batch, events, 128).
             others_active: their activity, (batch, events, frames).
-            scale: factor on the correction.
+            slack: logits that the correction is lessened by.
             heard: `heard_by` a listener, (batch, 3, bands, frames), for a network that is told.
 
         Returns:
@@ -201,7 +204,7 @@ class MaskNet(nn.Module):
         for other in self.beside:
             correction = correction + cast(MaskNet, other).correction(*inputs)
         correction = correction.double() / (1 + len(self.beside))
-        return corrected(repair, scale * correction) * features[:, None, PLANES * BANDS]
+        return corrected(repair, functional.softshrink(correction, slack)) * features[:, None, PLANES * BANDS]
 
     def correction(
         self, features: Tensor, query: Tensor, others: Tensor, others_active: Tensor, heard: Tensor | None = None
@@ -262,7 +265,7 @@ def predict_share(
     query: NDArray[np.float32],
     others: NDArray[np.float32],
     others_active: _BoolArray,
-    scale: float = 1.0,
+    slack: float = 0.0,
     listener: Listener | None = None,
 ) -> _FloatArray:
     """One event in one channel, alone and on one thread: the same bytes in any company.
@@ -274,7 +277,7 @@ def predict_share(
         query: vector of the event, (128,).
         others: vectors of the other events, (events, 128).
         others_active: their activity, (events, frames).
-        scale: factor on the correction, `MaskConfig.scale`.
+        slack: what the correction is lessened by, `MaskConfig.slack`.
         listener: what a network that is told is told by.
 
     Returns:
@@ -284,5 +287,5 @@ def predict_share(
     with one_thread():
         device = next(net.parameters()).device
         inputs = tuple(torch.from_numpy(np.ascontiguousarray(a))[None].to(device) for a in arrays)
-        share = net(*inputs, scale, heard_by(listener, inputs[0], inputs[2]))[0]
+        share = net(*inputs, slack, heard_by(listener, inputs[0], inputs[2]))[0]
     return share.cpu().numpy()

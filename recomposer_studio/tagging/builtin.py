@@ -64,7 +64,9 @@ class Builtin:
             len(event_classes),
         ]:
             raise InputError(f"the tagger's second network does not fit its first; {_AGAIN}")
-        self._digest = hashlib.sha256(model).hexdigest()
+        if not set(event_classes) <= set(self._classes):
+            raise InputError(f"the tagger's page names unknown classes; {_AGAIN}")
+        self._digest = hashlib.sha256(model + namer).hexdigest()
         self._event_classes = event_classes
 
     @property
@@ -74,7 +76,7 @@ class Builtin:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the ONNX file that listens, in hexadecimal."""
+        """SHA-256 of the two ONNX files, one after the other, in hexadecimal."""
         return self._digest
 
     @property

@@ -210,3 +210,28 @@ def _row(group: Sequence[_Box], classes: Sequence[str], ontology: Ontology, opti
     others = [name for name in strength if not ontology.related(name, label)]
     candidates = [label, *sorted(others, key=lambda name: -strength[name])[:ALTERNATIVES]]
     return Found(group[0].start_s, group[0].end_s, tuple((name, confidence(strength[name])) for name in candidates))
+
+
+def without_doubles(rows: Sequence[Found], ontology: Ontology, covered: float) -> list[Found]:
+    """Of rows of one class, or of classes of which one lies above the other, that lie within one another, the longest.
+
+    Rows that are shown by default come first: a long row that nobody sees takes no other's place.
+
+    Args:
+        rows: in any order.
+        ontology: how the classes are related.
+        covered: a row lies within another one if that covers this share of it.
+
+    Returns:
+        What is left, in order of time.
+    """
+    kept: list[Found] = []
+    for row in sorted(rows, key=lambda row: (row.confidence < DEFAULT_THRESHOLD, row.start_s - row.end_s, row.start_s)):
+        length_s = row.end_s - row.start_s
+        if not any(
+            ontology.related(row.label, other.label)
+            and min(row.end_s, other.end_s) - max(row.start_s, other.start_s) >= covered * length_s
+            for other in kept
+        ):
+            kept.append(row)
+    return sorted(kept, key=lambda row: (row.start_s, row.end_s, row.label))

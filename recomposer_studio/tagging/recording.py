@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from recomposer_studio.audio.source import Source
 from recomposer_studio.roll.event import Action, Event, EventRoll
 from recomposer_studio.tagging.activity import Stretch, excess, stretches
-from recomposer_studio.tagging.events import EventOptions, Found, find_events
+from recomposer_studio.tagging.events import EventOptions, Found, find_events, without_doubles
 from recomposer_studio.tagging.frame_events import FrameOptions, find_frame_events
 from recomposer_studio.tagging.front_end import (
     BANDS,
@@ -36,6 +36,7 @@ Progress = Callable[[int, int, str], None]
 # (`ActivityOptions.floor_s`).
 _CORE_S, _BEFORE_S, _AFTER_S = 30.0, 15.0, 30.0
 _RECENT = 10
+_SHORTEST_S = 0.002  # rows are written in whole milliseconds
 _BACKGROUND_HOP = 10  # patches
 _REACH_S = PATCH_CENTRE_S + 0.2  # half a patch, and what the median filter sees
 _BATCH = 64
@@ -77,7 +78,11 @@ def tag_recording(
         for sound in ears.rows(window):
             sound = replace(sound, start_s=max(0.0, sound.start_s), end_s=min(source.duration_s, sound.end_s))
             in_core = window.core_start_s <= sound.start_s < window.core_end_s
-            if in_core and sound.end_s > sound.start_s and not any(_same(sound, other) for other in done[-_RECENT:]):
+            if (
+                in_core
+                and sound.end_s - sound.start_s >= _SHORTEST_S
+                and not any(_same(sound, other) for other in done[-_RECENT:])
+            ):
                 done.append(sound)
                 if on_found:
                     on_found(sound)
@@ -208,7 +213,8 @@ class _FrameEars:
             Ontology.load(),
             self._frame_options,
         )
-        return [row for row in found if row.confidence >= self._options.threshold]
+        found = [row for row in found if row.confidence >= self._options.threshold]
+        return without_doubles(found, Ontology.load(), self._frame_options.covered)
 
     def _chunk(self, number: int, frames: LogMel, offset: int, end: int) -> Sounding:
         """What the tagger says of a chunk."""

@@ -1,5 +1,6 @@
 """Opens networks in ONNX Runtime; what stands in the way is told in one sentence."""
 
+import os
 from typing import Any, Literal
 
 from recomposer_studio.errors import InputError
@@ -33,13 +34,18 @@ def open_session(model: bytes, what: str, again: str, device: Device, threads: i
         )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only; warnings about the machine are nothing a person could act on
-    options.intra_op_num_threads = threads or 0
+    options.intra_op_num_threads = threads or _processors()
     try:
         return onnxruntime.InferenceSession(
             model, options, providers=[*(["CUDAExecutionProvider"] if cuda else []), "CPUExecutionProvider"]
         )
     except Exception as error:  # ONNX Runtime has a class of its own for every kind of fault
         raise InputError(f"the tagger's network is damaged; {again}") from error
+
+
+def _processors() -> int:
+    """Processors that this process may use, 0 where the system does not tell: more threads than those only wait for each other."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
 
 
 def on_cuda(device: Device) -> bool:

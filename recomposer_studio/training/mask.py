@@ -193,9 +193,9 @@ def by_net(net: MaskNet, listener: Listener | None = None) -> Callable[[MaskExam
 
     def share(example: MaskExample) -> NDArray[np.floating]:
         active = example.others_active > 0
-        scale = net.config.scale(Action.ENHANCE if example.gain > 0 else Action.DELETE)
+        slack = net.config.slack(Action.ENHANCE if example.gain > 0 else Action.DELETE)
         return predict_share(
-            net, example.features, example.repair, example.query, example.others, active, scale, listener
+            net, example.features, example.repair, example.query, example.others, active, slack, listener
         )
 
     return share

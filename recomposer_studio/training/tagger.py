@@ -13,9 +13,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.nn import functional
 
+from recomposer_studio.audio.atomic import same_file
 from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.errors import InputError
-from recomposer_studio.tagging.builtin import describe
+from recomposer_studio.tagging.builtin import describe, load_builtin
 from recomposer_studio.tagging.installation import yamnet_folder
 from recomposer_studio.tagging.tagger import Tagger
 from recomposer_studio.tagging.yamnet import Yamnet, load_yamnet
@@ -75,7 +76,8 @@ class TaggerTraining:
         precision: of the arithmetic in training; bfloat16 halves its time on processors that have it.
         cache: folder that keeps decoded recordings between runs, or None.
         start: folder of an earlier training with its state: training begins with its averaged weights; what they lack begins anew.
-        beside: folder of another tagger of the same classes: what is written is the mean of the two.
+        beside: folder of another tagger of the same classes and recordings: what is written is the mean of the two; figures in the record
+            are those of the trained one alone.
         config: the network; the number of its classes follows from the data.
     """
 
@@ -222,6 +224,20 @@ class Validation:
         }
 
 
+def _fits_beside(beside: Path, out: Path, classes: Sequence[str], trained: Sequence[str]) -> None:
+    """Looks before the training at what is to be joined after it.
+
+    Raises:
+        InputError: it is the folder that is written, damaged, or a tagger of other recordings.
+    """
+    if same_file(beside, out):
+        raise InputError(f"{out}: the tagger beside stays as it is; write into another folder")
+    page = describe(beside)
+    load_builtin(beside, "cpu", 1)
+    if page.event_classes != tuple(classes) or page.trained_classes != tuple(trained):
+        raise InputError(f"{beside}: this tagger knows other classes; name one of the same recordings")
+
+
 def begin_with(net: TaggerNet, state: Path) -> None:
     """Gives a network the averaged weights of an earlier training; what they lack stays as it is.
 
@@ -272,8 +288,8 @@ def _train(options: TaggerTraining, teacher: Tagger, report: Callable[[str], Non
     wanted = trained or classes  # of a small collection all
     valid = Validation.draw(cache, classes, wanted, teacher, options.valid_scenes)
     net = TaggerNet(replace(options.config, classes=len(classes)))
-    if options.beside is not None and describe(options.beside).event_classes != classes:
-        raise InputError(f"{options.beside}: this tagger knows other classes; name one of the same recordings")
+    if options.beside is not None:
+        _fits_beside(options.beside, options.out, classes, trained)
     if options.start is not None:
         begin_with(net, options.start / _STATE)
     options.out.mkdir(parents=True, exist_ok=True)

@@ -30,8 +30,17 @@ def join_taggers(first: Path, second: Path, out: Path, name: str) -> None:
         raise InputError(f"{second}: this tagger knows other classes than {first}; join taggers of the same recordings")
     for folder in (first, second):
         load_builtin(folder, "cpu", 1)  # whole, and what their pages say
+    attributions = [
+        (folder / "ATTRIBUTION.md").read_bytes() for folder in (first, second) if (folder / "ATTRIBUTION.md").is_file()
+    ]
+    if len(set(attributions)) > 1:
+        raise InputError(
+            f"{second}: this tagger was trained on other recordings than {first}; join taggers of the same"
+        )
     models = [_parsed(page.path) for page in pages]
     namers = [_parsed(page.namer) for page in pages]
+    if len({model.opset_import[0].version for model in (*models, *namers)}) > 1:
+        raise InputError(f"{second}: another version of the program wrote this tagger than {first}; train one anew")
     files = (_joined(models), _joined_namer(namers))
     write_files(out, name, files, pages[0].event_classes, pages[0].trained_classes)
 

@@ -37,7 +37,7 @@ def test_the_defaults_are_the_parts_own(asked: list[Any]) -> None:
 
 def test_the_command_line_stands_above_overlays(asked: list[Any], tmp_path: Path) -> None:
     overlay = tmp_path / "large.json"
-    overlay.write_text(json.dumps({"batch": 64, "max_minutes": 9.0, "config": {"delete_scale": 0.5}}), encoding="utf-8")
+    overlay.write_text(json.dumps({"batch": 64, "max_minutes": 9.0, "config": {"delete_slack": 0.5}}), encoding="utf-8")
     words = [
         "--overlay",
         str(overlay),
@@ -52,7 +52,7 @@ def test_the_command_line_stands_above_overlays(asked: list[Any], tmp_path: Path
     assert _train("mask", *words) == 0
     (options,) = asked
     assert (options.batch, options.max_minutes, options.precision) == (64, 5.0, "bfloat16")
-    assert (options.start, options.resume, options.config.delete_scale) == (Path("s"), True, 0.5)
+    assert (options.start, options.resume, options.config.delete_slack) == (Path("s"), True, 0.5)
 
 
 def test_a_critic_is_fitted_without_a_budget(asked: list[Any]) -> None:

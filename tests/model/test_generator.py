@@ -134,9 +134,9 @@ def test_a_fresh_process_gives_the_same_bytes(generator: TorchGenerator, folder:
     assert done.stdout.strip() == mine.hexdigest()
 
 
-def test_the_scale_of_delete_reaches_delete_alone(tmp_path: Path) -> None:
+def test_the_slack_of_delete_reaches_delete_alone(tmp_path: Path) -> None:
     whole = load_generator(write_tiny(tmp_path / "whole", ("mask",)), "cpu")
-    write_part(tmp_path / "none", "mask", asdict(replace(TINY_MASK, delete_scale=0.0)), random_mask(0).state_dict())
+    write_part(tmp_path / "none", "mask", asdict(replace(TINY_MASK, delete_slack=1e9)), random_mask(0).state_dict())
     none = load_generator(tmp_path / "none", "cpu")
     request, enhance = _request(), _request(_event(action=Action.ENHANCE))
     np.testing.assert_array_equal(none.share(enhance), whole.share(enhance))

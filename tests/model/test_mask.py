@@ -162,22 +162,24 @@ def test_the_question_and_the_company_matter() -> None:
     np.testing.assert_allclose(alone, silent_company, atol=1e-6)
 
 
-def test_a_scaled_correction_lies_between_repair_and_the_network() -> None:
+def test_a_lessened_correction_lies_between_repair_and_the_network() -> None:
     net = random_mask(1)
     power, active = _window()
     share = repair_share(power, active, np.zeros(_FRAMES, np.bool_), _HOP_S)
     company, none = np.zeros((0, _FRAMES), np.bool_), np.zeros((0, EVENT_VECTOR), np.float32)
     query = np.ones(EVENT_VECTOR, np.float32)
     no, half, whole = (
-        predict_share(net, _features(power, active), share, query, none, company, scale) for scale in (0.0, 0.5, 1.0)
+        predict_share(net, _features(power, active), share, query, none, company, slack) for slack in (1e9, 0.5, 0.0)
     )
     np.testing.assert_array_equal(no, np.where(active, clipped(share), 0.0))
     assert ((half - no) * (whole - half) >= -1e-6).all() and not np.array_equal(half, whole)
 
 
-def test_delete_and_keep_have_a_scale_of_their_own() -> None:
-    config = replace(TINY_MASK, delete_scale=0.5)
-    assert [config.scale(action) for action in (Action.DELETE, Action.KEEP, Action.ENHANCE)] == [0.5, 0.5, 1.0]
+def test_delete_and_keep_have_a_slack_of_their_own() -> None:
+    config = replace(TINY_MASK, delete_slack=0.5)
+    assert [config.slack(action) for action in (Action.DELETE, Action.KEEP, Action.ENHANCE)] == [0.5, 0.5, 0.0]
+    with pytest.raises(ValueError, match="negative"):
+        replace(TINY_MASK, delete_slack=-0.5)
 
 
 def test_a_change_far_from_a_frame_does_not_reach_it() -> None:

@@ -1,5 +1,6 @@
 """The built-in tagger: its file, its page, and what is said when one of them is bad."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -62,7 +63,8 @@ def test_what_it_is_to_the_program(folder: Path):
     tagger = load_tagger(str(folder), "cpu", 1)
     assert isinstance(tagger, FrameTagger) and isinstance(tagger, Builtin)
     assert len(tagger.classes) == 521 and tagger.event_classes == EVENT_CLASSES
-    assert tagger.digest == describe(folder).sha256
+    page = describe(folder)
+    assert tagger.digest == hashlib.sha256(page.path.read_bytes() + page.namer.read_bytes()).hexdigest()
 
 
 def test_classes_with_few_recordings_are_named_less_readily(folder: Path, tmp_path: Path):
@@ -109,6 +111,8 @@ def test_a_file_that_its_page_does_not_name_is_refused(folder: Path, tmp_path: P
 def test_another_network_is_refused(folder: Path, tmp_path: Path):
     with pytest.raises(InputError, match="not the built-in tagger"):
         load_builtin(changed(folder, tmp_path / "copy", event_classes=["Bark"]))
+    with pytest.raises(InputError, match="unknown classes"):
+        load_builtin(changed(folder, tmp_path / "other", event_classes=[*EVENT_CLASSES[:-1], "Gnushot"]))
 
 
 def test_what_is_no_network_is_refused():

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recomposer_studio.tagging.activity import stretches
-from recomposer_studio.tagging.events import EventOptions, Found, confidence, find_events, median_filtered
+from recomposer_studio.tagging.events import (
+    EventOptions,
+    Found,
+    confidence,
+    find_events,
+    median_filtered,
+    without_doubles,
+)
 from recomposer_studio.tagging.front_end import PATCH_CENTRE_S, RATE_HZ, log_mel
 from recomposer_studio.tagging.ontology import Ontology
 from tests.tagging.tiny_yamnet import CLASS_NAMES
@@ -173,3 +180,21 @@ def test_noise_in_the_scores_of_steady_noise_makes_no_rows(seed: int):
     frames = sounds()
     said = np.random.default_rng(seed).uniform(0.0, 1.0, ((len(frames) - 96) // 10 + 1, 521)).astype(np.float32)
     assert rows(frames, said) == []
+
+
+def test_of_related_rows_that_lie_within_one_another_the_longest_is_left() -> None:
+    ontology = Ontology.load()
+
+    def row(start_s: float, end_s: float, *candidates: tuple[str, float]) -> Found:
+        return Found(start_s, end_s, candidates)
+
+    long, short = row(1.0, 2.0, ("Explosion", 0.3)), row(1.0, 1.5, ("Explosion", 0.9))
+    assert without_doubles([short, long], ontology, 0.7) == [long]
+    relative = row(1.2, 1.6, ("Gunshot, gunfire", 0.9))
+    assert without_doubles([relative, long], ontology, 0.7) == [long]
+    stranger, beside = row(1.0, 1.5, ("Bark", 0.5)), row(1.8, 2.6, ("Explosion", 0.5))
+    assert without_doubles([stranger, beside, long], ontology, 0.7) == [stranger, long, beside]
+    # One that is not shown by default takes no other's place, and has none beside it.
+    faint = row(0.9, 2.1, ("Explosion", 0.02))
+    assert without_doubles([faint, short], ontology, 0.7) == [faint, short]
+    assert without_doubles([row(1.1, 1.4, ("Explosion", 0.02)), short], ontology, 0.7) == [short]

@@ -1,5 +1,7 @@
 """Two taggers in one, and a tagger that begins where another training ended."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,3 +103,13 @@ def test_a_stranger_beside_is_refused_before_the_training(
     with pytest.raises(InputError, match="other classes"):
         train_tagger(options, TinyTeacher(), lambda line: None)
     assert not (tmp_path / "out" / "run.safetensors").exists()
+    with pytest.raises(InputError, match="stays as it is"):
+        train_tagger(replace(options, out=folders[0]), TinyTeacher(), lambda line: None)
+
+
+def test_taggers_of_other_recordings_are_not_joined(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    for number, folder in enumerate(folders):
+        shutil.copytree(folder, tmp_path / folder.name)
+        (tmp_path / folder.name / "ATTRIBUTION.md").write_text(f"Recording {number}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="other recordings"):
+        join_taggers(tmp_path / "one", tmp_path / "other", tmp_path / "both", "both")
