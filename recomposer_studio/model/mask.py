@@ -204,7 +204,9 @@ class MaskNet(nn.Module):
         for other in self.beside:
             correction = correction + cast(MaskNet, other).correction(*inputs)
         correction = correction.double() / (1 + len(self.beside))
-        return corrected(repair, functional.softshrink(correction, slack)) * features[:, None, PLANES * BANDS]
+        if slack:  # at zero a shrunk correction of zero would have no gradient, and training starts there
+            correction = functional.softshrink(correction, slack)
+        return corrected(repair, correction) * features[:, None, PLANES * BANDS]
 
     def correction(
         self, features: Tensor, query: Tensor, others: Tensor, others_active: Tensor, heard: Tensor | None = None
