@@ -13,6 +13,9 @@ from recomposer_studio.tagging.events import DEFAULT_THRESHOLD, EventOptions, Fo
 from recomposer_studio.tagging.recording import as_roll, tag_recording
 from recomposer_studio.tagging.similar import SimilarOptions, find_similar
 
+_TOLD = 0.005
+"""Names of less confidence would be told as 0 %."""
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to the parser."""
@@ -70,5 +73,6 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _tell(sound: Found) -> None:
-    first, *others = (f"{name} {100.0 * confidence:.0f} %" for name, confidence in sound.candidates)
+    known = [sound.candidates[0], *(other for other in sound.candidates[1:] if other[1] >= _TOLD)]
+    first, *others = (f"{name} {100.0 * confidence:.0f} %" for name, confidence in known)
     print(f"{sound.start_s:.2f}-{sound.end_s:.2f} s: {first}" + (f" (or {', '.join(others)})" if others else ""))

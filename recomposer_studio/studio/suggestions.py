@@ -6,6 +6,7 @@ from dataclasses import replace
 from PySide6.QtCore import QObject, Signal
 
 from recomposer_studio.roll.event import Action, Event, EventRoll
+from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.studio import verbs
 from recomposer_studio.studio.document import Document
 from recomposer_studio.tagging.events import DEFAULT_THRESHOLD
@@ -159,9 +160,16 @@ def _place(boxes: Sequence[Event], wanted: Event) -> int:
 
 def already_there(event: Event, roll: EventRoll) -> bool:
     """Whether the roll holds the sound of a suggestion: a box of the same class that shares at least half of both."""
+    table = LabelTable.load()
     for other in roll.events:
         shared = min(event.end_s, other.end_s) - max(event.start_s, other.start_s)
         span = max(event.end_s, other.end_s) - min(event.start_s, other.start_s)
-        if other.label == event.label and shared >= 0.5 * span:
+        if shared >= 0.5 * span and _class_of(other.label, table) == _class_of(event.label, table):
             return True
     return False
+
+
+def _class_of(label: str, table: LabelTable) -> str:
+    """The class that a label is taken for; the label itself where nothing is known like it."""
+    match = table.match(label)
+    return match.class_name if match.known else label

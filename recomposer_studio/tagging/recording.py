@@ -75,17 +75,20 @@ def tag_recording(
         else _PatchEars(tagger, options)
     )
     for window in windows(source):
-        for sound in ears.rows(window):
+        earlier, fresh = done[-_RECENT:], list[Found]()
+        for sound in sorted(ears.rows(window), key=lambda row: -row.confidence):
             sound = replace(sound, start_s=max(0.0, sound.start_s), end_s=min(source.duration_s, sound.end_s))
             in_core = window.core_start_s <= sound.start_s < window.core_end_s
             if (
                 in_core
                 and sound.end_s - sound.start_s >= _SHORTEST_S
-                and not any(_same(sound, other) for other in done[-_RECENT:])
+                and not any(_same(sound, other) for other in (*earlier, *fresh))
             ):
-                done.append(sound)
-                if on_found:
-                    on_found(sound)
+                fresh.append(sound)
+        for sound in sorted(fresh, key=lambda row: (row.start_s, row.end_s, row.label)):
+            done.append(sound)
+            if on_found:
+                on_found(sound)
         if progress:
             progress(round(min(total_s, window.core_end_s)), total_s, "listening")
     return done

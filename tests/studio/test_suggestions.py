@@ -130,7 +130,14 @@ def test_an_id_that_the_roll_has_is_not_given_twice(document, suggestions):
 
 @pytest.mark.parametrize(
     ("start_s", "end_s", "label", "there"),
-    [(1.0, 2.0, "Dog", True), (1.2, 2.2, "Dog", True), (1.2, 2.2, "Cat", False), (1.6, 2.6, "Dog", False)],
+    [
+        (1.0, 2.0, "Dog", True),
+        (1.2, 2.2, "Dog", True),
+        (1.2, 2.2, "Cat", False),
+        (1.6, 2.6, "Dog", False),
+        (1.0, 2.0, "dog", True),
+        (1.0, 2.0, "qwxz", False),
+    ],
 )
 def test_what_has_its_box_is_known(start_s, end_s, label, there):
     boxes = roll(event("a", "delete", 1.0, 2.0, "Dog"))

@@ -192,3 +192,16 @@ def test_the_shipped_tagger_invents_nothing(tmp_path: Path, samples: np.ndarray)
     soundfile.write(path, samples, RATE_HZ, subtype="FLOAT")
     with Source.open(path) as source:
         assert tag_recording(source, load_builtin(None, "cpu", 1)) == []
+
+
+def test_of_rows_on_one_place_the_surer_is_left_whatever_begins_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a threshold hides rows, it does not choose among them."""
+    doubtful, sure = Found(0.9, 1.6, (("Tabla", 0.12),)), Found(0.9, 2.0, (("Bell", 0.88),))
+    monkeypatch.setattr("recomposer_studio.tagging.recording._PatchEars.rows", lambda ears, window: [doubtful, sure])
+    path = recording(tmp_path / "a.wav", 3.0, [(0.9, 2.0)])
+    told: list[Found] = []
+    with Source.open(path) as source:
+        assert tag_recording(source, LoudTagger(), EventOptions(threshold=0.0), on_found=told.append) == [sure]
+    assert told == [sure]

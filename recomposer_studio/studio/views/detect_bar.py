@@ -200,6 +200,12 @@ class DetectBar(QFrame):
                 self.tr("{0}; Alt+Right goes to it") if shown == 1 else self.tr("{0}; Alt+Right goes through them")
             )
             return through.format(brief), brief
+        if hidden == 1:
+            return (
+                self.tr("1 suggestion is hidden: move the slider to the left to see it"),
+                self.tr("1 suggestion is hidden"),
+                self.tr("1 hidden"),
+            )
         if hidden:
             return (
                 self.tr("{0} suggestions are hidden: move the slider to the left to see them").format(hidden),

@@ -54,7 +54,10 @@ class MessageBar(QFrame):
         self.close_button.setText("\u2715")
         self.close_button.setAccessibleName(self.tr("Close the message"))
         self.close_button.setAutoRaise(True)
-        self.close_button.setStyleSheet("color: white;")
+        self.close_button.setStyleSheet(
+            "QToolButton { color: white; border: none; padding: 3px 6px; }"
+            "QToolButton:hover { background: rgba(255, 255, 255, 50); border-radius: 3px; }"
+        )
         self.close_button.clicked.connect(self.dismiss)
         self.buttons: list[QPushButton] = []
         self._offers: Sequence[Offer] = ()
