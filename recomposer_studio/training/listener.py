@@ -1,26 +1,24 @@
 """Training of the listener: every cell of a scene is asked whose power it holds."""
 
 from collections.abc import Callable, Mapping
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.model.checkpoint import write_part
 from recomposer_studio.model.listener import Listener, ListenerConfig
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.training.attribution import attribution_page, used_files
 from recomposer_studio.training.cache import AudioCache
-from recomposer_studio.training.crew import Crew, training_device
+from recomposer_studio.training.crew import Crew
 from recomposer_studio.training.curves import Curves
 from recomposer_studio.training.listener_scenes import ListenerBatch, SoundBank, draw_batch
-from recomposer_studio.training.manifest import load_manifest, trained_classes
-from recomposer_studio.training.run import Run
+from recomposer_studio.training.manifest import trained_classes
+from recomposer_studio.training.run import Run, Training
 
 _BETAS = (0.9, 0.98)
 _DECAY = 0.02
@@ -31,43 +29,26 @@ _VALID_BATCH = 16
 
 
 @dataclass(frozen=True)
-class ListenerTraining:
+class ListenerTraining(Training):
     """What `train_listener` needs.
 
     Attributes:
-        data: the manifest of recordings, or its folder.
-        out: checkpoint folder; the state of the run and `log.jsonl` lie there too.
-        max_minutes: wall-clock budget.
-        resume: go on with the run that lies in `out`.
-        pause_minutes: leave off after so long, to be resumed later; None trains to the end of the budget.
-        seed: of the draws and of the first weights.
-        share_alike: use recordings under CC BY-SA too.
         batch: scenes in a step.
         peak_rate: highest learning rate.
         average: decay of the averaged weights, which are the ones that are kept.
         valid_scenes: validation scenes.
         valid_every_s: seconds between validations.
         precision: of the arithmetic in training; bfloat16 halves its time on processors that have it.
-        cache: folder that keeps decoded recordings between runs, or None.
-        device: `cpu`, `cuda` or `auto`.
         config: the network; the number of its classes follows from the data.
     """
 
-    data: Path
-    out: Path
     max_minutes: float = 50.0
-    resume: bool = False
-    pause_minutes: float | None = None
-    seed: int = 0
-    share_alike: bool = False
     batch: int = 16
     peak_rate: float = 2e-3
     average: float = 0.998
     valid_scenes: int = 128
     valid_every_s: float = 180.0
     precision: Literal["float32", "bfloat16"] = "bfloat16"
-    cache: Path | None = None
-    device: str = "cpu"
     config: ListenerConfig = field(default_factory=ListenerConfig)
 
 
@@ -123,40 +104,26 @@ def train_listener(options: ListenerTraining, report: Callable[[str], None] = pr
     Raises:
         InputError: unusable recordings, a state that does not fit `options`, no such device, or the training has diverged.
     """
-    device = training_device(options.device)
-    crew = Crew.join(device)
-    try:
-        with one_thread(gradients=True) if device.type == "cpu" else nullcontext():
-            return _train(options, device, crew, report)
-    finally:
-        crew.leave()
+    with options.crew() as (device, crew):
+        return _train(options, device, crew, report)
 
 
 def _train(
     options: ListenerTraining, device: torch.device, crew: Crew, report: Callable[[str], None]
 ) -> dict[str, float]:
     torch.manual_seed(options.seed)
-    library = load_manifest(options.data, share_alike=options.share_alike)
-    cache, texts = AudioCache(library, options.cache), LabelTable.load()
+    cache, texts = options.recordings(), LabelTable.load()
     train = cache.split("train")
     classes = {name: number for number, name in enumerate(sorted({event.class_name for event in train.events}))}
-    trained = tuple(name for name in trained_classes(library) if name in classes)
+    trained = tuple(name for name in trained_classes(cache.library) if name in classes)
     bank = SoundBank.of(train, trained)
     config = replace(options.config, classes=len(classes))
     listener = Listener(config, trained=False)
     listener.known = torch.from_numpy(np.stack([texts.vector(name) for name in classes]))
     listener.to(device)
     options.out.mkdir(parents=True, exist_ok=True)
-    run = Run(
-        listener,
-        [torch.optim.AdamW(listener.parameters(), lr=options.peak_rate, betas=_BETAS, weight_decay=_DECAY)],
-        options.out / "listener-run.safetensors",
-        max_minutes=options.max_minutes,
-        resume=options.resume,
-        pause_minutes=options.pause_minutes,
-        average=options.average,
-        crew=crew,
-    )
+    optimiser = torch.optim.AdamW(listener.parameters(), lr=options.peak_rate, betas=_BETAS, weight_decay=_DECAY)
+    run = options.run(listener, optimiser, "listener-run.safetensors", average=options.average, crew=crew)
     report(f"listener: {sum(p.numel() for p in listener.parameters()) / 1e6:.2f} M weights, {len(classes)} classes")
     judge = _Judge(options, config, cache, classes, trained, report) if crew.leads else None
     size = crew.share_of(options.batch)
