@@ -12,7 +12,8 @@ from recomposer_studio.roll.event import Event
 _FloatArray = NDArray[np.float64]
 
 CONTEXT_FRAMES = 120
-"""Frames of surroundings on either side of a box that a separation sees: more than repair's context and a mask head's reach."""
+"""Frames of surroundings on either side of a box that a separation sees: more than repair's context and a mask head's reach;
+a listener would hear further (2.1 s)."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from recomposer_studio.model.decoder import (
     scene_features,
 )
 from recomposer_studio.model.listener import Listener, build_listener
-from recomposer_studio.model.mask import MaskNet, build_mask, mask_features, predict_share
+from recomposer_studio.model.mask import MaskNet, build_mask, held_back, mask_features, predict_share
 from recomposer_studio.model.whole_clip import generate_clip
 from recomposer_studio.project.recipe import Decoding
 from recomposer_studio.roll.event import Action, Event, EventRoll
@@ -149,7 +149,7 @@ class TorchGenerator:
             request.power, request.active, request.others_active, request.busy, request.repair, request.hop_s
         )
         others = [self._vector(other) for other in request.others]
-        return predict_share(
+        share = predict_share(
             self._mask,
             features,
             request.repair,
@@ -158,6 +158,15 @@ class TorchGenerator:
             request.others_active,
             self._mask.config.slack(request.event.action),
             self._listener,
+        )
+        return held_back(
+            share,
+            request.power,
+            request.active,
+            request.others_active,
+            request.busy,
+            request.repair,
+            request.hop_s,
         )
 
     def sound(self, request: SoundRequest) -> NDArray[np.float32]:

@@ -18,8 +18,10 @@ from recomposer_studio.model.conditioning import TEXT, TEXT_UNIT
 
 LISTENER_PLANES = 2
 """The first planes of `mask_features` are what it hears: level over the surroundings' mean, and over their mean in the band."""
-HEARD = 3
-"""Planes of its answer: what is asked for, the background, anything else."""
+SHARES = 3
+"""What its answer divides every cell into: what is asked for, the background, anything else."""
+HEARD = 2 * SHARES
+"""Planes of its answer: the shares by what the cell is like alone, then knowing that what is asked for is in the box."""
 STEP = 4
 """Frames of one of its steps."""
 PAIR = 2
@@ -28,7 +30,12 @@ PAIR = 2
 _KERNEL = 7
 _DROPOUT = 0.25
 _SAME = 0.999
-_LEAST, _SCALE = -8.0, 3.0
+_LEAST, _SCALE = (-8.0, -16.0), 3.0
+"""Logarithms of shares are cut there, by the cell alone and given the box: what is left of a class that the box makes unlikely still tells cells
+apart."""
+_NONE = 1e-12
+_ROUNDS, _PART = 3, 0.5
+"""How often the parts of the classes in a box are worked out anew, and how much the asked one has at least for all others together."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +52,11 @@ class ListenerConfig:
         classes: classes it was trained on.
     """
 
-    channels: tuple[int, ...] = (24, 48, 96, 128)
-    width: int = 256
-    hidden: int = 384
+    channels: tuple[int, ...] = (24, 64, 112, 160)
+    width: int = 384
+    hidden: int = 768
     dilations: tuple[int, ...] = (1, 2, 4, 8)
-    embedding: int = 64
+    embedding: int = 96
     words: int = 128
     classes: int = 1
 
@@ -196,29 +203,39 @@ class Listener(nn.Module):
         keys = torch.cat([keys, self.background[None]])
         return torch.einsum("beft,ne->bftn", cells, keys[:, :-1]) + keys[:, -1]
 
-    def heard(self, planes: Tensor, label: Tensor) -> Tensor:
+    def heard(self, planes: Tensor, label: Tensor, active: Tensor) -> Tensor:
         """What a mask head is told: how likely the power in a band and frame is the asked sound's, the background's, another's.
 
-        The asked class stands against all others it knows; one that it does not know joins them.
+        The asked class stands against all others it knows; one that it does not know joins them. Told twice: by the cell alone, then given
+        the box. Alone, among all classes a cell is rarely sure of one; but the row says that the asked one is there, and cells agree
+        on what else is.
 
         Args:
             planes: (batch, 2, bands, frames); any number of frames.
             label: text vectors of the labels asked about, (batch, 64).
+            active: frames of the box, (batch, frames).
 
         Returns:
-            (batch, 3, bands, frames): logarithms of the three shares, cut below and scaled.
+            (batch, 6, bands, frames): logarithms of the shares, cut below and scaled.
         """
         frames = planes.shape[-1]
+        active = functional.pad(active, (0, -frames % STEP)).unflatten(1, (-1, STEP)).amax(dim=2)
         cells = self(functional.pad(planes, (0, -frames % STEP)))
-        logits = self.logits(cells, self.keys(self.known)).float()
-        asked = self.keys(label).float()
-        own = torch.einsum("beft,be->bft", cells.float(), asked[:, :-1]) + asked[:, -1, None, None]
+        with torch.autocast(planes.device.type, enabled=False):  # half a float does not know a class again
+            shares = self._shares(cells.float(), label.float(), active.float())
+        told = [s.log().clamp(min=least) / _SCALE for s, least in zip(shares, _LEAST, strict=True)]
+        return torch.cat(told, dim=1).repeat_interleave(PAIR, dim=2).repeat_interleave(STEP, dim=3)[..., :frames]
+
+    def _shares(self, cells: Tensor, label: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
+        """Shares of what is asked for, the background and anything else in every cell, by the cell alone and given the box."""
         known = functional.normalize(self.known.float(), dim=1)
-        same = functional.normalize(label.float(), dim=1) @ known.T > _SAME
-        others = logits[..., :-1].masked_fill(same[:, None, None, :], -torch.inf).logsumexp(dim=-1)
-        shares = torch.log_softmax(torch.stack([own, logits[..., -1], others], dim=1), dim=1)
-        told = (shares.clamp(min=_LEAST) / _SCALE).repeat_interleave(PAIR, dim=2).repeat_interleave(STEP, dim=3)
-        return told[..., :frames]
+        same = functional.normalize(label, dim=1) @ known.T > _SAME
+        asked, classes = self.keys(label)[:, None], self.keys(self.known).expand(len(label), -1, -1)
+        keys = torch.cat([asked, self.background.expand(len(label), 1, -1), classes], dim=1)
+        bias = torch.cat([keys[:, :2, -1], keys[:, 2:, -1].masked_fill(same, -torch.inf)], dim=1)
+        speak = torch.einsum("beft,bne->bftn", cells, keys[..., :-1]).add_(bias[:, None, None]).softmax(dim=-1)
+        parts = _parts(speak, active)
+        return _three(speak, torch.ones_like(parts)), _three(speak, parts)
 
     def settled(self) -> "Listener":
         """The same network as it is used: every norm worked into its convolution."""
@@ -229,6 +246,40 @@ class Listener(nn.Module):
             if isinstance(module, Normed):
                 module.settle()
         return out
+
+
+def _three(speak: Tensor, parts: Tensor) -> Tensor:
+    """Shares of the first class, the second, and all others, where there is so much of each: (batch, bands, steps, n) to (batch, 3, bands, steps)."""
+    own, background = (speak[..., n] * parts[:, n, None, None] for n in range(2))
+    three = torch.stack([own, background, torch.einsum("bftn,bn->bft", speak[..., 2:], parts[:, 2:])], dim=1)
+    return three / three.sum(dim=1, keepdim=True)
+
+
+def _parts(speak: Tensor, active: Tensor) -> Tensor:
+    """How much of a box every class makes up, from what its cells say.
+
+    Expectation and maximisation over the cells of a box, from equal parts on (Saerens, Latinne & Decaestecker, "Adjusting the outputs of
+    a classifier to new a priori probabilities", 2002), as if it had been trained on equal parts: how common the background was is not divided
+    out. What is asked for counts at least half as much as all that is neither it nor background, whether it is there or not.
+
+    Args:
+        speak: how much every cell speaks for what is asked for, the background, all others, (batch, bands, steps, n); sums to 1.
+        active: steps of the box, (batch, steps).
+
+    Returns:
+        (batch, n), above 0; equal ones where no step is active.
+    """
+    weight = active[:, None, :].expand(speak.shape[:3])
+    weight = weight / weight.sum(dim=(1, 2), keepdim=True).clamp(min=1.0)
+    parts = torch.full_like(speak[:, 0, 0], 1.0 / speak.shape[-1])
+    for _ in range(_ROUNDS):
+        whole = torch.einsum("bftn,bn->bft", speak, parts).clamp(min=_NONE)
+        parts = parts * torch.einsum("bft,bftn->bn", weight / whole, speak)
+        own, background, others = parts.split([1, 1, parts.shape[1] - 2], dim=1)
+        own = torch.maximum(own, _PART * others.sum(dim=1, keepdim=True))
+        parts = torch.cat([own, background, others], dim=1)
+        parts = parts / parts.sum(dim=1, keepdim=True).clamp(min=_NONE)
+    return parts.clamp(min=_NONE)
 
 
 def _unfolded(x: Tensor) -> Tensor:

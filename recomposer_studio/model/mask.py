@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from recomposer_studio.audio.bands import BANDS
 from recomposer_studio.codec.inference import one_thread
@@ -37,6 +36,7 @@ _UNSURE, _SURE = 3e-3, 1.0 - 1e-4
 _ENOUGH_FRAMES = 10
 _LEAST_SPREAD = 0.3
 _MOST_BESIDE = 16
+_STEADY_SPREADS = 3.0
 _FloatArray = NDArray[np.float64]
 _BoolArray = NDArray[np.bool_]
 
@@ -68,6 +68,42 @@ def surroundings(active: _BoolArray, others_active: _BoolArray, busy: _BoolArray
 def clipped(repair: _FloatArray) -> _FloatArray:
     """Spectral repair's share as the mask head takes it: between `LOWEST` and `HIGHEST`."""
     return np.clip(repair, LOWEST, HIGHEST)
+
+
+def held_back(
+    share: _FloatArray,
+    power: _FloatArray,
+    active: _BoolArray,
+    others_active: _BoolArray,
+    busy: _BoolArray,
+    repair: _FloatArray,
+    hop_s: float,
+) -> _FloatArray:
+    """A mask head's share, but where a box is no louder than before and after it no more than repair's.
+
+    What goes on steadily through a box is not the event, however much it sounds like it: a beep on the left is to be deleted, the whistle of a
+    machine on the right stays. The background is taken to be at least its mean level around the box less three of its spreads, in every band.
+
+    Args:
+        share: the network's answer, (bands, frames).
+        power: band power, (bands, frames).
+        active: frames of the box, (frames,).
+        others_active: frames of the other events' boxes, (events, frames).
+        busy: frames beyond the file or under another edit, (frames,).
+        repair: spectral repair's share, (bands, frames).
+        hop_s: seconds from frame to frame.
+
+    Returns:
+        (bands, frames), nowhere above `share`.
+    """
+    frames = surroundings(active, others_active, busy, hop_s)
+    if (frames & active).any():  # there is nothing around the box to compare with
+        return share
+    log_power = np.log(np.maximum(power, 1e-12))
+    around = log_power[:, frames]
+    least = around.mean(axis=1, keepdims=True) - _STEADY_SPREADS * around.std(axis=1, keepdims=True)
+    most = 1.0 - np.exp(-np.maximum(log_power - least, 0.0))
+    return np.minimum(share, np.maximum(most, np.where(active, clipped(repair), 0.0)))
 
 
 def level_planes(log_power: _FloatArray, mean: _FloatArray) -> tuple[_FloatArray, _FloatArray]:
@@ -129,8 +165,8 @@ class MaskConfig:
         refiner: the convolutions over bands and frames after it; checkpoints of the first kind have none.
         words: length of the vector of what is asked for that modulates every block; 0 in checkpoints of the first kinds.
         beside: networks of the same shape whose corrections are averaged with this one's: trained apart, they err differently.
-        delete_slack: what a correction for Delete and Keep has to exceed, and is lessened by, in logits; chosen on validation scenes:
-            where a network hedges between an event alone and one among others, repair is right.
+        delete_slack: by how much a correction that leaves more of an event to be deleted than repair would is lessened, in logits; chosen on
+            validation scenes: the networks have to tell events from each other and hedge, repair takes one that is alone whole.
         hears: it is told a listener's answer; checkpoints of the first kinds have no listener.
     """
 
@@ -153,8 +189,8 @@ class MaskConfig:
             raise ValueError("delete_slack is negative")
 
     def slack(self, action: Action) -> float:
-        """What a correction for an event of this action is lessened by."""
-        return 0.0 if action is Action.ENHANCE else self.delete_slack
+        """What a correction below 0 for an event of this action is lessened by."""
+        return self.delete_slack if action is Action.DELETE else 0.0
 
 
 class MaskNet(nn.Module):
@@ -193,8 +229,8 @@ class MaskNet(nn.Module):
             query: vectors of the events asked about, (batch, 128).
             others: vectors of the other events, (batch, events, 128).
             others_active: their activity, (batch, events, frames).
-            slack: logits that the correction is lessened by.
-            heard: `heard_by` a listener, (batch, 3, bands, frames), for a network that is told.
+            slack: logits that a correction below 0 is lessened by.
+            heard: `heard_by` a listener, (batch, 6, bands, frames), for a network that is told.
 
         Returns:
             (batch, bands, frames) float64 in [0, 1]; exactly 0 outside the box.
@@ -204,8 +240,7 @@ class MaskNet(nn.Module):
         for other in self.beside:
             correction = correction + cast(MaskNet, other).correction(*inputs)
         correction = correction.double() / (1 + len(self.beside))
-        if slack:  # at zero a shrunk correction of zero would have no gradient, and training starts there
-            correction = functional.softshrink(correction, slack)
+        correction = correction.clamp(min=0.0) + (correction + slack).clamp(max=0.0) if slack else correction
         return corrected(repair, correction) * features[:, None, PLANES * BANDS]
 
     def correction(
@@ -233,7 +268,7 @@ def heard_by(listener: Listener | None, features: Tensor, query: Tensor) -> Tens
     if listener is None:
         return None
     planes = features[:, : LISTENER_PLANES * BANDS].unflatten(1, (LISTENER_PLANES, BANDS))
-    return listener.heard(planes, query[:, -TEXT:])
+    return listener.heard(planes, query[:, -TEXT:], features[:, PLANES * BANDS])
 
 
 def corrected(repair: Tensor, correction: Tensor) -> Tensor:
@@ -279,7 +314,7 @@ def predict_share(
         query: vector of the event, (128,).
         others: vectors of the other events, (events, 128).
         others_active: their activity, (events, frames).
-        slack: what the correction is lessened by, `MaskConfig.slack`.
+        slack: what a correction below 0 is lessened by, `MaskConfig.slack`.
         listener: what a network that is told is told by.
 
     Returns:

@@ -7,6 +7,7 @@ from PySide6.QtCore import QEventLoop, Qt, QTimer
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
 from recomposer_studio.project.kept import home_of
+from recomposer_studio.studio.places import proposed_folder
 from recomposer_studio.studio.plain import as_plain
 from recomposer_studio.studio.project_jobs import Outcome
 from recomposer_studio.studio.projects import SUFFIX
@@ -198,7 +199,7 @@ def _path_to_save(window: "Window", anew: bool) -> Path | None:
         return None
     if path is not None and not anew and not window.document.read_only:
         return path
-    proposal = str(path or home_of(source).with_suffix(SUFFIX))
+    proposal = str(path or proposed_folder(source) / home_of(source).with_suffix(SUFFIX).name)
     kinds = f"{window.tr('Projects')} (*{SUFFIX})"
     name, _ = QFileDialog.getSaveFileName(window, window.tr("Save the project"), proposal, kinds)
     if not name:

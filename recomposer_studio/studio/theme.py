@@ -131,6 +131,8 @@ QListView::indicator { width: 11px; height: 11px; }
 QListView::indicator:checked { border-color: EDGE; }
 QCheckBox::indicator:checked:disabled, QCheckBox::indicator:indeterminate:disabled, QListView::indicator:checked:disabled {
     background-color: DIM; border-color: DIM; }
+QMenu { border: 1px solid EDGE; }
+QMenu::separator { height: 1px; margin: 2px 6px; background: DIM; }
 QToolTip { padding: 4px; }
 QDialogButtonBox, QMessageBox { dialogbuttonbox-buttons-have-icons: 0; }
 """

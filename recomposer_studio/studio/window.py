@@ -35,6 +35,7 @@ from recomposer_studio.studio.imaging import Imaging
 from recomposer_studio.studio.listening import Listening
 from recomposer_studio.studio.output import OpenOutput, open_output
 from recomposer_studio.studio.panels import Panels, Scrolling
+from recomposer_studio.studio.places import proposed_folder
 from recomposer_studio.studio.reports import Reports
 from recomposer_studio.studio.scale import ScaleKind
 from recomposer_studio.studio.settings import SettingsFile
@@ -303,7 +304,7 @@ class Window(QMainWindow):
         if source is None:
             return
         if path is None or anew:
-            proposal = str(path or home_of(source).with_suffix(".json"))
+            proposal = str(path or proposed_folder(source) / home_of(source).with_suffix(".json").name)
             name, _ = QFileDialog.getSaveFileName(self, self.tr("Save the roll"), proposal, label_files.filters(self))
             if not name:
                 return

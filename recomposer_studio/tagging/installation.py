@@ -9,7 +9,9 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +40,8 @@ _FORMAT_VERSION = 1
 _HUB_BYTES = 17_000_000  # about what the download comes to; tensorflow-hub does not tell
 _ARCHIVES = (".tar", ".tgz", ".gz")
 _AMONG = 10
+_SCRATCH = ".install-"
+_STALE_S = 3_600.0  # no installation is silent for so long
 
 
 @dataclass(frozen=True)
@@ -122,8 +126,9 @@ def install(origin: str | None, folder: Path, progress: Progress, handle: str = 
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _clear_away(folder)
         # In the same place as the result: a full disk shows itself before anything is replaced.
-        with tempfile.TemporaryDirectory(prefix=".install-", dir=folder, ignore_cleanup_errors=True) as scratch:
+        with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=folder, ignore_cleanup_errors=True) as scratch:
             path = _fetched(origin, handle, Path(scratch), progress)
             progress(0, 0, "converting")
             weights = read_weights(path)
@@ -175,11 +180,11 @@ def check_sounds(yamnet: Yamnet, source: str) -> None:
     Raises:
         InputError: the network does not know them.
     """
-    time = np.arange(3 * RATE_HZ) / RATE_HZ
+    at_s = np.arange(3 * RATE_HZ) / RATE_HZ
     sounds: Mapping[str, np.ndarray] = {
-        "Silence": np.zeros_like(time),
-        "White noise": np.random.default_rng(0).uniform(-1.0, 1.0, len(time)),
-        "Sine wave": np.sin(2.0 * np.pi * 440.0 * time),
+        "Silence": np.zeros_like(at_s),
+        "White noise": np.random.default_rng(0).uniform(-1.0, 1.0, len(at_s)),
+        "Sine wave": np.sin(2.0 * np.pi * 440.0 * at_s),
     }
     for name, sound in sounds.items():
         scores = yamnet.tag(patches(log_mel(sound.astype(np.float32)), 48)).scores.mean(axis=0)
@@ -189,6 +194,17 @@ def check_sounds(yamnet: Yamnet, source: str) -> None:
                 f"{source}: these weights do not recognise {name.lower()}, so they are damaged or not YAMNet's;"
                 " nothing was installed."
             )
+
+
+def _clear_away(folder: Path) -> None:
+    """Removes what installations left that were killed; one that may still be running keeps its own."""
+    for left in folder.glob(f"{_SCRATCH}*"):
+        try:
+            changed_s = max(path.lstat().st_mtime for path in (left, *left.rglob("*")))
+        except OSError:
+            continue  # It went just now, or cannot be looked at.
+        if time.time() - changed_s > _STALE_S:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _fetched(origin: str | None, handle: str, scratch: Path, progress: Progress) -> Path:

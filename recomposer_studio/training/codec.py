@@ -138,7 +138,7 @@ def _train(options: CodecTraining, device: torch.device, crew: Crew, report: Cal
     sounds = _sounds(codec, waves, bands)
     vocoder = Vocoder(config.vocoder, config.rate_hz).to(device)
     optimiser = torch.optim.AdamW(vocoder.parameters(), lr=options.peak_rate, betas=(0.8, 0.99), weight_decay=0.01)
-    run = options.run(vocoder, optimiser, "codec-run.safetensors", average=_AVERAGE, crew=crew)
+    run = options.run(vocoder, [optimiser], "codec-run.safetensors", average=_AVERAGE, crew=crew)
     report(f"vocoder: {sum(p.numel() for p in vocoder.parameters()) / 1e6:.2f} M weights, from step {run.step}")
     loss_of, size = SpectralLoss(config.rate_hz, device), crew.share_of(options.batch)
     # Every process draws its own crops.

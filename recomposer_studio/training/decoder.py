@@ -169,7 +169,7 @@ def _train(options: DecoderTraining, device: torch.device, crew: Crew, report: C
         begin_with(decoder, options.start)
     decoder.to(device)
     optimiser = torch.optim.AdamW(decoder.parameters(), lr=options.peak_rate, betas=(0.9, 0.95), weight_decay=0.05)
-    run = options.run(decoder, optimiser, "decoder-run.safetensors", average=_AVERAGE, crew=crew)
+    run = options.run(decoder, [optimiser], "decoder-run.safetensors", average=_AVERAGE, crew=crew)
     if not crew.leads:
         _steps(options, run, decoder, drawer, device, None)
         return np.zeros(options.config.levels)

@@ -18,10 +18,13 @@ from recomposer_studio.training.crew import Crew
 from recomposer_studio.training.curves import Curves
 from recomposer_studio.training.listener_scenes import ListenerBatch, SoundBank, draw_batch
 from recomposer_studio.training.manifest import trained_classes
+from recomposer_studio.training.muon import Muon, inner_weights
 from recomposer_studio.training.run import Run, Training
 
 _BETAS = (0.9, 0.98)
 _DECAY = 0.02
+_MUON = 1.5
+_OUTER = ("stem", "text", "key")
 _QUIET_WEIGHT = 0.1
 _OWN = 0.5
 _ENOUGH_CELLS = 3.0
@@ -45,7 +48,7 @@ class ListenerTraining(Training):
     max_minutes: float = 50.0
     batch: int = 16
     peak_rate: float = 2e-3
-    average: float = 0.998
+    average: float = 0.995
     valid_scenes: int = 128
     valid_every_s: float = 180.0
     precision: Literal["float32", "bfloat16"] = "bfloat16"
@@ -122,8 +125,8 @@ def _train(
     listener.known = torch.from_numpy(np.stack([texts.vector(name) for name in classes]))
     listener.to(device)
     options.out.mkdir(parents=True, exist_ok=True)
-    optimiser = torch.optim.AdamW(listener.parameters(), lr=options.peak_rate, betas=_BETAS, weight_decay=_DECAY)
-    run = options.run(listener, optimiser, "listener-run.safetensors", average=options.average, crew=crew)
+    optimisers = listener_optimisers(listener, options.peak_rate)
+    run = options.run(listener, optimisers, "listener-run.safetensors", average=options.average, crew=crew)
     report(f"listener: {sum(p.numel() for p in listener.parameters()) / 1e6:.2f} M weights, {len(classes)} classes")
     judge = _Judge(options, config, cache, classes, trained, report) if crew.leads else None
     size = crew.share_of(options.batch)
@@ -141,6 +144,20 @@ def _train(
         return {}
     with closing(judge):
         return judge(run)
+
+
+def listener_optimisers(listener: Listener, peak_rate: float) -> list[torch.optim.Optimizer]:
+    """Muon for matrices and kernels, AdamW for the first layer, depthwise kernels, and what makes vectors of words.
+
+    With AdamW alone it takes about six times as long.
+    """
+    inside = inner_weights(listener, lambda name: not name.startswith(_OUTER))
+    taken = {id(p) for p in inside}
+    others = [p for p in listener.parameters() if id(p) not in taken]
+    return [
+        Muon(inside, lr=_MUON * peak_rate, weight_decay=_DECAY),
+        torch.optim.AdamW(others, lr=peak_rate, betas=_BETAS, weight_decay=_DECAY),
+    ]
 
 
 def _on(batch: ListenerBatch, device: torch.device) -> ListenerBatch:

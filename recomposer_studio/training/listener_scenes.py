@@ -172,7 +172,7 @@ def _scene(
 def _background(bank: SoundBank, rng: np.random.Generator, plain: bool) -> _FloatArray:
     total = np.zeros((BANDS, FRAMES))
     for layer in range(1 + int(rng.random() < _SECOND_LAYER)):
-        power = np.exp(bank.background(rng) + (0.0 if plain else _equaliser(rng, _EQ_DB)))
+        power = np.exp(bank.background(rng).astype(np.float64) + (0.0 if plain else _equaliser(rng, _EQ_DB)))
         total += power / power.mean() * 10.0 ** ((rng.uniform(*_LAYER_DB) if layer else 0.0) / 10.0)
     return total / total.mean()
 

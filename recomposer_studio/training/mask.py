@@ -36,7 +36,8 @@ from recomposer_studio.training.curves import Curves
 from recomposer_studio.training.manifest import load_manifest, trained_classes
 from recomposer_studio.training.mask_examples import MaskBatch, MaskExample, RememberedTexts, evaluation_example
 from recomposer_studio.training.mask_stream import ExampleStream
-from recomposer_studio.training.run import Run, hidden_matrices
+from recomposer_studio.training.muon import Muon, inner_weights
+from recomposer_studio.training.run import Run
 from recomposer_studio.training.scene_spec import Kind, SceneOptions
 from recomposer_studio.training.scenes import Scene, draw_scene
 
@@ -49,6 +50,7 @@ VALID_ACTIONS = ("delete", "enhance")
 _RATIO_WEIGHT = 0.2
 _BETAS = (0.9, 0.95)
 _DECAY = 0.01
+_INNER = ("encoder.blocks", "refiner.down", "refiner.up")
 
 
 @dataclass(frozen=True)
@@ -314,15 +316,15 @@ def take_over(net: MaskNet, trained: MaskNet, folder: Path) -> None:
 
 
 def mask_optimisers(net: MaskNet, peak_rate: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the blocks, AdamW for all else.
+    """Muon for matrices and kernels inside the blocks, AdamW for all else.
 
     Muon's updates are scaled to AdamW's size, so one rate serves both; Muon bears three times as much.
     """
-    inside = hidden_matrices(net, lambda name: "blocks" in name and "over_time" not in name)
+    inside = inner_weights(net, lambda name: name.startswith(_INNER) and "over_time" not in name)
     taken = {id(p) for p in inside}
     others = [p for p in net.parameters() if id(p) not in taken]
     return [
-        torch.optim.Muon(inside, lr=3.0 * peak_rate, weight_decay=_DECAY, adjust_lr_fn="match_rms_adamw"),
+        Muon(inside, lr=3.0 * peak_rate, weight_decay=_DECAY),
         torch.optim.AdamW(
             [
                 {"params": [p for p in others if p.ndim > 1], "weight_decay": _DECAY},

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -146,6 +146,7 @@ def load_run(path: Path, network: nn.Module, average: Average, optimisers: Optim
             groups_of = optimiser.state_dict()["param_groups"]
             count = sum(len(group["params"]) for group in groups_of)
             own = {index - first: values for index, values in state.items() if first <= index < first + count}
+            _check(optimiser, own)
             optimiser.load_state_dict({"state": own, "param_groups": groups_of})
             first += count
         return int(progress["step"]), float(progress["spent_s"])
@@ -153,6 +154,20 @@ def load_run(path: Path, network: nn.Module, average: Average, optimisers: Optim
         raise InputError(
             f"{path}: the interrupted run does not fit these settings; train anew or give the old settings"
         ) from error
+
+
+def _check(optimiser: torch.optim.Optimizer, state: Mapping[int, Mapping[str, Tensor]]) -> None:
+    """Weights are known by their number alone, and torch takes any state for any weight; the next step would fail or go astray.
+
+    Raises:
+        ValueError: a moment is not shaped like its weight, or belongs to another kind of optimiser.
+    """
+    weights = [p for group in optimiser.param_groups for p in group["params"]]
+    by_muon = isinstance(optimiser, torch.optim.Muon)
+    for index, values in state.items():
+        fits = all(value.ndim == 0 or value.shape == weights[index].shape for value in values.values())
+        if not fits or by_muon != ("momentum_buffer" in values):
+            raise ValueError(f"state of weight {index}")
 
 
 def _each(optimisers: Optimisers) -> Sequence[torch.optim.Optimizer]:

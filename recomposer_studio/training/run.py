@@ -1,7 +1,7 @@
 """One run of a training: steps within a budget of time, averaged weights, a state to go on from, and an end that leaves something good."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +22,6 @@ _DIVERGED = 4.0
 _RECENT = 0.01
 _SETTLED_STEPS = 50
 """Losses that are averaged before the run is judged by them: a lucky first batch is no measure of the others."""
-
-
-def hidden_matrices(network: nn.Module, inside: Callable[[str], bool]) -> list[nn.Parameter]:
-    """Weight matrices whose names satisfy `inside`: what Muon is for, unlike embeddings, first and last layers."""
-    return [p for name, p in network.named_parameters() if p.ndim == 2 and inside(name)]
 
 
 class Run:
@@ -205,13 +200,19 @@ class Training:
             crew.leave()
 
     def run(
-        self, network: nn.Module, optimiser: torch.optim.Optimizer, state: str, *, average: float, crew: Crew
+        self,
+        network: nn.Module,
+        optimisers: Sequence[torch.optim.Optimizer],
+        state: str,
+        *,
+        average: float,
+        crew: Crew,
     ) -> Run:
         """Begins a run, or goes on with it.
 
         Args:
             network: what is trained.
-            optimiser: with its peak rate set.
+            optimisers: each with its peak rate set; together they hold all weights.
             state: name of the run's file in `out`.
             average: decay of the averaged weights.
             crew: the processes that train together.
@@ -221,7 +222,7 @@ class Training:
         """
         return Run(
             network,
-            [optimiser],
+            optimisers,
             self.out / state,
             max_minutes=self.max_minutes,
             resume=self.resume,

@@ -139,7 +139,7 @@ class _Training:
             {"params": [codes], "lr": _CODES_RATE * options.peak_rate, "weight_decay": 0.0},
         ]
         optimiser = torch.optim.AdamW(groups, lr=options.peak_rate, betas=(0.8, 0.99), weight_decay=0.01)
-        self._run = options.run(self._network, optimiser, "codec-run.safetensors", average=_AVERAGE, crew=crew)
+        self._run = options.run(self._network, [optimiser], "codec-run.safetensors", average=_AVERAGE, crew=crew)
         self._loss = WaveformLoss(options.config.rate_hz, device)
         self._adversary: Adversary | None = None
         self._own = options.seed + 1_000_003 * crew.rank

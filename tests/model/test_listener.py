@@ -14,7 +14,7 @@ from recomposer_studio.audio.bands import BANDS
 from recomposer_studio.errors import InputError
 from recomposer_studio.model.checkpoint import load_checkpoint, write_part
 from recomposer_studio.model.conditioning import EVENT_VECTOR, TEXT
-from recomposer_studio.model.listener import Listener, ListenerConfig, Normed, build_listener
+from recomposer_studio.model.listener import Listener, ListenerConfig, Normed, _parts, build_listener
 from recomposer_studio.model.mask import MASK_FEATURES, MaskConfig, MaskNet, build_mask, heard_by
 from recomposer_studio.model.refiner import RefinerConfig
 from tests.model.tiny import TINY_MASK, random_mask
@@ -40,31 +40,63 @@ def _planes(frames: int, batch: int = 1) -> Tensor:
 
 @given(frames=st.integers(1, 70), asked=st.integers(0, 5))
 @settings(max_examples=20, deadline=None)
-def test_the_three_shares_fill_every_cell(frames: int, asked: int) -> None:
+def test_both_sets_of_shares_fill_every_cell(frames: int, asked: int) -> None:
     with torch.no_grad():
-        heard = _listener().heard(_planes(frames), _texts(6)[asked][None])
-    assert heard.shape == (1, 3, BANDS, frames)
+        heard = _listener().heard(_planes(frames), _texts(6)[asked][None], torch.ones(1, frames))
+    assert heard.shape == (1, 6, BANDS, frames)
     # Shares are cut at e^-8, so the sum may lie that little above one.
-    torch.testing.assert_close((3.0 * heard).exp().sum(dim=1), torch.ones(1, BANDS, frames), atol=1e-3, rtol=0.0)
+    filled = (3.0 * heard).exp().unflatten(1, (2, 3)).sum(dim=2)
+    torch.testing.assert_close(filled, torch.ones(1, 2, BANDS, frames), atol=1e-3, rtol=0.0)
 
 
-def test_a_known_class_does_not_stand_against_itself() -> None:
+def test_what_the_row_says_is_there_is_believed_by_the_cells_that_resemble_it() -> None:
+    # Cells 0-3 speak a little for the asked class, 4-7 for another; nothing is certain among many classes.
+    logits = torch.zeros(1, 1, 8, 40)
+    logits[..., 1] = -2.0
+    logits[..., :4, 0] = 1.0
+    logits[..., 4:, 2] = 1.0
+    active = torch.ones(1, 8)
+    alone = logits.softmax(dim=-1)
+    known = alone * _parts(alone, active)[:, None, None]
+    known = known / known.sum(dim=-1, keepdim=True)
+    assert (known[0, 0, :4, 0] > 0.7).all() and (alone[0, 0, :4, 0] < 0.1).all()
+    assert (known[0, 0, 4:, 2] > 2.0 * alone[0, 0, 4:, 2]).all()
+    # What lies outside the box has no say in what is in it.
+    padded = torch.cat([alone, torch.eye(40)[7].expand(1, 1, 8, 40)], dim=2)
+    inside = _parts(padded, torch.cat([active, 0.0 * active], dim=1))
+    torch.testing.assert_close(inside, _parts(alone, active))
+    nothing = _parts(alone, 0.0 * active)
+    torch.testing.assert_close(nothing, nothing[:, :1].expand(1, 40))
+
+
+def test_what_is_asked_for_counts_half_as_much_as_all_else_at_least() -> None:
+    logits = torch.zeros(1, 1, 8, 5)
+    logits[..., 3] = 12.0  # every cell is sure of another class
+    parts = _parts(logits.softmax(dim=-1), torch.ones(1, 8))
+    assert parts.sum() == pytest.approx(1.0) and parts[0, 0] == pytest.approx(1.0 / 3.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_known_class_does_not_stand_against_itself(half: bool) -> None:
     listener = _listener()
     listener.known = _texts(1).repeat(3, 1)
     planes = _planes(16)
-    with torch.no_grad():
-        alone = listener.heard(planes, _texts(1))
-        other = listener.heard(planes, _texts(2)[1:])
-    assert (3.0 * alone[:, 2]).max() == pytest.approx(-8.0)  # every class that it knows is the one asked about
+    # Half a float is one thousandth coarse: too coarse to know a class again.
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=half):
+        alone = listener.heard(planes, _texts(1), torch.ones(1, 16))
+        other = listener.heard(planes, _texts(2)[1:], torch.ones(1, 16))
+    # Every class that it knows is the one asked about.
+    assert (3.0 * alone[:, 2]).max() == pytest.approx(-8.0) and (3.0 * alone[:, 5]).max() == pytest.approx(-16.0)
     assert (3.0 * other[:, 2]).min() > -8.0
 
 
 def test_what_is_asked_for_changes_the_answer_by_itself() -> None:
     listener, planes = _listener(), _planes(32, batch=2)
     with torch.no_grad():
-        both = listener.heard(planes, _texts(2))
-        each = [listener.heard(planes[n : n + 1], _texts(2)[n : n + 1]) for n in range(2)]
-        swapped = listener.heard(planes, _texts(2).flip(0))
+        box = torch.ones(2, 32)
+        both = listener.heard(planes, _texts(2), box)
+        each = [listener.heard(planes[n : n + 1], _texts(2)[n : n + 1], box[:1]) for n in range(2)]
+        swapped = listener.heard(planes, _texts(2).flip(0), box)
     torch.testing.assert_close(both, torch.cat(each))
     assert not torch.allclose(both, swapped)
 
@@ -73,8 +105,9 @@ def test_a_change_far_away_is_not_heard() -> None:
     listener, planes = _listener(), _planes(256)
     changed = planes.clone()
     changed[..., 200:] += 3.0
+    box = (torch.arange(256) < 100).float()[None]
     with torch.no_grad():
-        before, after = (listener.heard(x, _texts(1)) for x in (planes, changed))
+        before, after = (listener.heard(x, _texts(1), box) for x in (planes, changed))
     assert torch.equal(before[..., :128], after[..., :128])
     assert not torch.equal(before[..., 200:], after[..., 200:])
 
@@ -117,6 +150,20 @@ def test_a_mask_head_is_told_in_encoder_and_refiner_and_starts_deaf() -> None:
             torch.nn.init.normal_(layer.weight)
             assert not torch.equal(deaf(*inputs, heard=heard), silent)
             torch.nn.init.zeros_(layer.weight)
+
+
+def test_the_box_changes_the_second_set_of_shares_alone() -> None:
+    features, _, query, *_ = _inputs()
+    shorter = features.clone()
+    shorter[:, -2, 20:] = 0.0
+    both = [heard_by(_listener(), f, query) for f in (features, shorter)]
+    assert both[0] is not None and both[1] is not None
+    assert torch.equal(both[0][:, :3], both[1][:, :3])
+    assert not torch.allclose(both[0][:, 3:], both[1][:, 3:])
+    others = features.clone()
+    others[:, -1] = 0.0  # where other rows are active is none of its business
+    again = heard_by(_listener(), others, query)
+    assert again is not None and torch.equal(again, both[0])
 
 
 def test_a_checkpoint_keeps_its_listener(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from recomposer_studio.model.mask import (
     MaskNet,
     clipped,
     corrected,
+    held_back,
     mask_features,
     predict_share,
     surroundings,
@@ -171,13 +172,42 @@ def test_a_lessened_correction_lies_between_repair_and_the_network() -> None:
     no, half, whole = (
         predict_share(net, _features(power, active), share, query, none, company, slack) for slack in (1e9, 0.5, 0.0)
     )
-    np.testing.assert_array_equal(no, np.where(active, clipped(share), 0.0))
+    repair = np.where(active, clipped(share), 0.0)
+    np.testing.assert_array_equal(no, np.maximum(whole, repair))  # what takes more than repair stays as it is
     assert ((half - no) * (whole - half) >= -1e-6).all() and not np.array_equal(half, whole)
+    assert (whole > repair).any() and (whole < repair).any()
 
 
-def test_delete_and_keep_have_a_slack_of_their_own() -> None:
+def test_what_goes_on_steadily_through_a_box_stays() -> None:
+    rng = np.random.default_rng(3)
+    power = 1e-4 * np.exp(0.05 * rng.normal(size=(BANDS, _FRAMES)))
+    active = np.zeros(_FRAMES, np.bool_)
+    active[_FRAMES // 3 : _FRAMES // 2] = True
+    power[10:20, active] *= 100.0
+    nobody, nothing = np.zeros((0, _FRAMES), np.bool_), np.zeros(_FRAMES, np.bool_)
+    whole = np.where(active, np.ones_like(power), 0.0)
+    repair = np.where(active, 0.001, 0.0) * np.ones_like(power)
+    held = held_back(whole, power, active, nobody, nothing, repair, _HOP_S)
+    assert (held[10:20, active] > 0.98).all()  # louder than before and after it
+    assert (held[30:, active] < 0.4).all() and np.median(held[30:, active]) < 0.2
+    assert not held[:, ~active].any()
+    # What repair takes is never lessened, nor what the network leaves raised.
+    taken = held_back(whole, power, active, nobody, nothing, whole * 0.7, _HOP_S)
+    np.testing.assert_array_equal(taken[30:, active], np.maximum(held, 0.7)[30:, active])
+    np.testing.assert_array_equal(held_back(repair, power, active, nobody, nothing, repair, _HOP_S), repair)
+
+
+def test_a_box_without_surroundings_is_not_held_back() -> None:
+    power = np.full((BANDS, _FRAMES), 1e-4)
+    everywhere, nobody = np.ones(_FRAMES, np.bool_), np.zeros((0, _FRAMES), np.bool_)
+    whole = np.ones_like(power)
+    held = held_back(whole, power, everywhere, nobody, ~everywhere, whole * 0.0, _HOP_S)
+    np.testing.assert_array_equal(held, whole)
+
+
+def test_delete_has_a_slack_of_its_own() -> None:
     config = replace(TINY_MASK, delete_slack=0.5)
-    assert [config.slack(action) for action in (Action.DELETE, Action.KEEP, Action.ENHANCE)] == [0.5, 0.5, 0.0]
+    assert [config.slack(action) for action in (Action.DELETE, Action.KEEP, Action.ENHANCE)] == [0.5, 0.0, 0.0]
     with pytest.raises(ValueError, match="negative"):
         replace(TINY_MASK, delete_slack=-0.5)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QAbstractButton, QApplication, QCheckBox, QComboBox, QLabel, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QCheckBox, QComboBox, QLabel, QMenu, QWidget
 
 import recomposer_studio.studio
 from recomposer_studio.roll.event import Action
@@ -198,6 +198,30 @@ def test_the_states_of_a_check_box_differ_in_shape_and_not_in_size(qtbot):
     assert len(sizes) == 1
     grey = np.round(np.array(inks), 1)
     assert all((grey[a] != grey[b]).sum() > 10 for a in range(3) for b in range(a))
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_a_menu_stands_out_from_what_it_covers(qtbot, theme):
+    app = QApplication.instance()
+    apply_theme(app, theme)
+    menu = QMenu()
+    qtbot.addWidget(menu)
+    menu.addAction("Zoom in")
+    menu.addSeparator()
+    menu.addAction("Zoom out")
+    menu.popup(QPoint(0, 0))
+    image = menu.grab().toImage()
+    menu.close()
+    apply_theme(app, "dark")
+    shade = shades(app.palette())
+    inside = rgb(image.pixelColor(4, 3))
+    edges = [image.pixelColor(at, y) for at in (0, image.width() - 1) for y in range(image.height())]
+    edges += [image.pixelColor(x, at) for at in (0, image.height() - 1) for x in range(image.width())]
+    grounds = [inside, rgb(shade.ground)] if theme == "dark" else [inside]
+    assert all(contrast(rgb(edge), ground) >= 3.0 for edge in edges for ground in grounds)
+    gap = menu.actionGeometry(menu.actions()[1])
+    line = [contrast(rgb(image.pixelColor(gap.center().x(), y)), inside) for y in range(gap.top(), gap.bottom() + 1)]
+    assert max(line) >= 2.0
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

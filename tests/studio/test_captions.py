@@ -50,6 +50,35 @@ def test_a_caption_that_finds_no_room_in_its_box_says_so():
     assert [tag.away for tag in tags] == [False, True, True]
 
 
+def test_the_caption_of_a_low_box_lies_over_it_where_there_is_room():
+    low, high = QRectF(200, 100, 150, 30), QRectF(400, 100, 150, 100)
+    over, inside = place([low, high], [60.0, 60.0], HEIGHT, BOUNDS)
+    assert over.spot.bottom() <= low.top() < over.spot.bottom() + 3 and not over.away
+    assert high.contains(inside.spot)
+
+
+def test_where_there_is_no_room_over_a_low_box_its_caption_lies_under_or_beside_it():
+    top = QRectF(200, 5, 150, 30)
+    (under,) = place([top], [60.0], HEIGHT, BOUNDS)
+    assert under.spot.top() == top.bottom() + 1
+    near = QRectF(200, 80, 150, 15), QRectF(200, 100, 150, 30), QRectF(200, 135, 150, 15)
+    beside = place(near, [60.0] * 3, HEIGHT, BOUNDS)[1]
+    assert (beside.spot.left(), beside.spot.top()) == (near[1].right() + 4, near[1].top())
+    # In a picture that is no higher than the box there is only the box.
+    flat = QRectF(104, 0, 180, 30)
+    (inside,) = place([QRectF(90, 0, 200, 30)], [60.0], HEIGHT, flat)
+    assert flat.contains(inside.spot) and inside.spot.top() == 3
+
+
+@given(st.lists(st.tuples(st.floats(110, 700), st.floats(20, 250), st.floats(8, 44)), min_size=2, max_size=8))
+def test_over_a_low_box_a_caption_covers_no_other_low_box(edges):
+    boxes = [QRectF(left, top, 100, height) for left, top, height in edges]
+    for tag in place(boxes, [60.0] * len(boxes), HEIGHT, BOUNDS):
+        if tag.spot.bottom() <= boxes[tag.number].top():
+            near = boxes[tag.number].top() - tag.spot.bottom() < 2
+            assert not near or not any(tag.spot.intersects(box) for box in boxes)
+
+
 @pytest.mark.parametrize("where", ["inside", "across the left edge"])
 def test_a_box_that_begins_inside_another_keeps_its_caption(rolled, where):
     picture = rolled.timeline.spectrogram

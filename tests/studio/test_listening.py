@@ -84,6 +84,9 @@ def test_what_was_removed_of_one_event_is_heard_alone_and_live(qtbot, taken, out
     line.removed.click()
     qtbot.keyClick(taken.timeline.spectrogram, "0")
     assert document.removed == ""
+    # Two changes right after one another: the second's fade waits for the first's.
+    ready(qtbot, output)
+    output.pull(512)
     at, got = heard_next(output)
     assert np.array_equal(got, want(document.source.read, at))
 

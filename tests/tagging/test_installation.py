@@ -7,6 +7,7 @@ import json
 import os
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -114,6 +115,46 @@ def test_installing_again_replaces_what_was_there(keras_file: Path, tmp_path: Pa
     assert second.path != first.path and not first.path.exists()
     assert installed(tmp_path) == second
     assert sorted(path.name for path in tmp_path.glob("yamnet*")) == files_of(second)
+
+
+def scratch(folder: Path, name: str, outer_age_s: float, inner_age_s: float) -> Path:
+    """What an installation that was killed leaves: a folder with a download begun, changed so long ago."""
+    left = folder / f".install-{name}"
+    (left / "deep").mkdir(parents=True)
+    part = left / "deep" / "yamnet.tar.gz"
+    part.write_bytes(b"begun")
+    for path, age_s in ((part, inner_age_s), (left / "deep", outer_age_s), (left, outer_age_s)):
+        os.utime(path, (time.time() - age_s,) * 2)
+    return left
+
+
+def test_what_killed_installations_left_goes_at_the_next_one(keras_file: Path, tmp_path: Path):
+    old = scratch(tmp_path, "old", 4_000, 4_000)
+    young = scratch(tmp_path, "young", 3_000, 3_000)
+    downloading = scratch(tmp_path, "downloading", 40_000, 10)
+    other = tmp_path / "own"
+    other.mkdir()
+    os.utime(other, (1_000, 1_000))
+    install(str(keras_file), tmp_path, nothing)
+    assert not old.exists()
+    assert all((kept / "deep" / "yamnet.tar.gz").read_bytes() == b"begun" for kept in (young, downloading))
+    assert other.is_dir()
+
+
+def test_a_left_over_that_cannot_be_removed_stops_no_installation(
+    keras_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    old = scratch(tmp_path, "old", 4_000, 4_000)
+    unlink = os.unlink
+
+    def refuse(path: str, **more: int) -> None:
+        if str(path).endswith("yamnet.tar.gz"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        unlink(path, **more)
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    found = install(str(keras_file), tmp_path, nothing)
+    assert (old / "deep" / "yamnet.tar.gz").exists() and installed(tmp_path) == found
 
 
 def test_where_8_bit_products_are_cut_off_there_is_one_network(

@@ -18,6 +18,7 @@ from recomposer_studio.training.cache import AudioCache
 from recomposer_studio.training.listener import (
     ListenerTraining,
     listener_loss,
+    listener_optimisers,
     log_shares,
     pair_figures,
     train_listener,
@@ -62,6 +63,21 @@ def test_every_cell_is_shared_out_among_what_sounds(bank: SoundBank, numbers: di
     assert not batch.shares[:, :-1][absent].any() and (batch.shares[:, :-1][~absent].amax(dim=(1, 2)) > 0.0).all()
     if pairs:
         assert (batch.classes[:, 0] != batch.classes[:, 1]).all() and absent[:, 2:].all()
+
+
+def test_bands_in_which_a_background_is_silent_are_shared_out_too(bank: SoundBank, numbers: dict[str, int]) -> None:
+    quiet = np.full((BANDS, FRAMES), -27.6, np.float16)  # the floor of recorded powers
+    quiet[:40] = -9.0
+    batch = _draw(replace(bank, backgrounds=(quiet,)), numbers, 4, pairs=True)
+    assert batch.shares.isfinite().all() and batch.planes.isfinite().all()
+
+
+def test_every_weight_has_one_optimiser() -> None:
+    listener = Listener(SMALL, trained=False)
+    held = [
+        p.data_ptr() for o in listener_optimisers(listener, 1e-3) for group in o.param_groups for p in group["params"]
+    ]
+    assert sorted(held) == sorted(p.data_ptr() for p in listener.parameters())
 
 
 def test_scenes_follow_from_their_seed(bank: SoundBank, numbers: dict[str, int]) -> None:

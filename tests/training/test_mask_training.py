@@ -279,8 +279,8 @@ def test_steps_on_one_batch_bring_the_loss_down(batch: MaskBatch, precision: str
 def test_every_weight_has_one_optimiser_and_biases_do_not_decay() -> None:
     net = MaskNet(_SMALL)
     groups = [group for optimiser in mask_optimisers(net, 1e-3) for group in optimiser.param_groups]
-    held = [id(p) for group in groups for p in group["params"]]
-    assert sorted(held) == sorted(id(p) for p in net.parameters())
+    held = [p.data_ptr() for group in groups for p in group["params"]]
+    assert sorted(held) == sorted(p.data_ptr() for p in net.parameters())
     assert all(p.ndim > 1 or not group["weight_decay"] for group in groups for p in group["params"])
 
 

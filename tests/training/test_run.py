@@ -9,7 +9,8 @@ import torch
 
 from recomposer_studio.errors import InputError
 from recomposer_studio.training.crew import Crew
-from recomposer_studio.training.run import Run, hidden_matrices
+from recomposer_studio.training.muon import Muon, inner_weights
+from recomposer_studio.training.run import Run
 
 
 def _net() -> torch.nn.Module:
@@ -18,9 +19,9 @@ def _net() -> torch.nn.Module:
 
 
 def _optimisers(net: torch.nn.Module) -> list[torch.optim.Optimizer]:
-    inside = hidden_matrices(net, lambda name: name.startswith("0"))
+    inside = inner_weights(net, lambda name: name.startswith("0"))
     others = [p for p in net.parameters() if all(p is not q for q in inside)]
-    return [torch.optim.Muon(inside, lr=0.01), torch.optim.AdamW(others, lr=0.01)]
+    return [Muon(inside, lr=0.01, weight_decay=0.1), torch.optim.AdamW(others, lr=0.01)]
 
 
 def _run(net: torch.nn.Module, folder: Path, *, resume: bool = False, minutes: float = 10.0) -> Run:
@@ -49,6 +50,19 @@ def test_a_run_that_was_interrupted_goes_on_as_if_it_had_not_been(tmp_path: Path
     _steps(again, second, 5)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(second.state_dict()[name], value, rtol=1e-5, atol=1e-7)
+
+
+def test_a_state_of_other_optimisers_is_refused(tmp_path: Path) -> None:
+    net = _net()
+    run = _run(net, tmp_path)
+    _steps(run, net, 3)
+    run.keep()
+    inside = [net.get_parameter("1.weight")]
+    others = [p for p in net.parameters() if p is not inside[0]]
+    swapped = [Muon(inside, lr=0.01, weight_decay=0.1), torch.optim.AdamW(others, lr=0.01)]
+    for optimisers in (swapped, swapped[::-1], [torch.optim.AdamW(net.parameters(), lr=0.01)]):
+        with pytest.raises(InputError, match="does not fit these settings"):
+            Run(net, optimisers, tmp_path / "run", max_minutes=10.0, resume=True, average=0.9)
 
 
 def test_a_budget_ends_a_run(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where the captions of boxes go, so that each can be read: inside its box, else under, over or beside it, and beside it in a lane."""
+"""Where the captions of boxes go, so that each can be read: inside the box or over a low one, else under, over or beside it; beside it in a lane."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -9,6 +9,8 @@ from math import inf
 from PySide6.QtCore import QRectF
 
 _GAP = 2.0
+_LOW = 3.0
+"""A box that is lower than this many captions would be hidden by its own to a third or more."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ class _Spans:
 def place(boxes: Sequence[QRectF], widths: Sequence[float], height: float, bounds: QRectF) -> list[Tag]:
     """A place for the caption of every box: no caption covers another as long as there is room anywhere above or below.
 
+    It lies inside of its box at the top; where the box is low, over, under or beside it, so that its sound is seen.
+
     Args:
         boxes: where the boxes lie, those first whose captions matter most.
         widths: how wide their captions are, in pixels.
@@ -139,6 +143,12 @@ def place(boxes: Sequence[QRectF], widths: Sequence[float], height: float, bound
     lowest = bottom_edge - height
     # What lies on lines one step high: a caption touches two of them at the most.
     lines: dict[int, list[tuple[float, float, float]]] = {}
+    lows: dict[int, list[tuple[float, float, float, float]]] = {}
+    for box in boxes:
+        if box.height() < _LOW * height:
+            edges = box.left(), box.right(), box.top(), box.bottom()
+            for line in range(int(edges[2] / step), int(edges[3] / step) + 1):
+                lows.setdefault(line, []).append(edges)
 
     def free(left: float, right: float, top: float) -> bool:
         line = int(top / step)
@@ -147,6 +157,20 @@ def place(boxes: Sequence[QRectF], widths: Sequence[float], height: float, bound
                 if left < other_right and other_left < right and -step < top - other_top < step:
                     return False
         return True
+
+    def hides_none(left: float, right: float, top: float) -> bool:
+        for line in range(int(top / step), int((top + height) / step) + 1):
+            for other_left, other_right, other_top, other_bottom in lows.get(line, ()):
+                if left < other_right and other_left < right and top < other_bottom and other_top < top + height:
+                    return False
+        return True
+
+    def outside(left: float, beside: float, box: QRectF, width: float) -> tuple[float, float] | None:
+        """Over a low box, else under it or beside it, where nothing low is hidden."""
+        for x, y in ((left, box.top() - 1 - height), (left, box.bottom() + 1), (beside, box.top())):
+            if top_edge <= y <= lowest and free(x, x + width, y) and hides_none(x, x + width, y):
+                return x, y
+        return None
 
     def found(left: float, beside: float, first: float, width: float) -> tuple[float, float]:
         """Downwards through the box and below it, then upwards; beside it as the last resort."""
@@ -166,8 +190,10 @@ def place(boxes: Sequence[QRectF], widths: Sequence[float], height: float, bound
             continue
         left = max(min(max(box_left, left_edge) + 3, right_edge - width), left_edge)
         first = max(min(max(box_top + 3, top_edge + 1), lowest), top_edge)
-        x, y = found(left, max(min(box_right + 4, right_edge - width), left_edge), first, width)
+        beside = max(min(box_right + 4, right_edge - width), left_edge)
+        spot = outside(left, beside, box, width) if box.height() < _LOW * height else None
+        x, y = spot or found(left, beside, first, width)
         lines.setdefault(int(y / step), []).append((x, x + width, y))
-        away = x > box_right or y > box_bottom or y + height < box_top
+        away = x > box_right or y > box_bottom or y + height < box_top - _GAP
         tags.append(Tag(number, QRectF(x, y, width, height), away))
     return tags

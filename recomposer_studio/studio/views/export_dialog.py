@@ -35,6 +35,7 @@ from recomposer_studio.project.take import BED, Part, Take, stem_parts
 from recomposer_studio.roll.formats.files import SUFFIXES, LabelFormat
 from recomposer_studio.studio.exporting import Choices, Export
 from recomposer_studio.studio.label_files import titles
+from recomposer_studio.studio.places import proposed_folder
 from recomposer_studio.studio.plain import as_plain
 
 _KEPT_SUFFIXES = (".wav", ".flac", ".aif", ".aiff", ".caf", ".w64")
@@ -93,8 +94,7 @@ class ExportDialog(QDialog):
         source = home_of(self.take.source)
         suffix = source.suffix if source.suffix.lower() in _KEPT_SUFFIXES else ".wav"
         suffix = choices.suffix or (".wav" if self.take.source.format.is_lossy else suffix)
-        # The demo scene may lie where nothing can be written.
-        folder = choices.folder or (source.parent if os.access(source.parent, os.W_OK) else Path.home())
+        folder = choices.folder or proposed_folder(self.take.source)
         plain = re.sub(r'[<>:"/\\|?*\x00-\x1f]+', "-", name).strip() or self.tr("take")
         self.file = QLineEdit(str(folder / f"{source.stem} - {plain}{suffix}"))
         self.file.setAccessibleName(self.tr("File for the take"))

@@ -26,6 +26,7 @@ from recomposer_studio.studio.views.class_field import ClassField
 from recomposer_studio.studio.views.exemplar_field import ExemplarField
 from recomposer_studio.studio.views.mixed import MixedSpin
 from recomposer_studio.studio.views.table import action_words
+from recomposer_studio.studio.views.two_lines import TwoLines
 
 _FIELDS = {field.name for field in fields(Event)}
 _LEVELLED = (Action.INSERT, Action.ENHANCE)
@@ -97,9 +98,7 @@ class Inspector(QWidget):
         self.class_field.left.connect(self._class_left)
         self.class_field.textEdited.connect(lambda text: self._show_taken(text.strip()) if text.strip() else None)
         form.addRow(self.tr("&Class"), self.class_field)
-        self._taken = QLabel()
-        self._taken.setTextFormat(Qt.TextFormat.PlainText)
-        self._taken.setWordWrap(True)
+        self._taken = TwoLines()
         self._taken.setAccessibleName(self.tr("What the class is taken for"))
         form.addRow("", self._taken)
         self._spins: dict[str, MixedSpin] = {}
