@@ -6,7 +6,7 @@ leave, inside the box. A little cross-entropy on the event's ideal ratio keeps t
 
 import hashlib
 from collections.abc import Callable, Mapping
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, cast
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recomposer_studio.audio.bands import BandGrid
-from recomposer_studio.codec.inference import one_thread
 from recomposer_studio.data import data_folder
 from recomposer_studio.editing.regions import Window
 from recomposer_studio.errors import InputError
@@ -31,13 +30,13 @@ from recomposer_studio.roll.event import Action
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.training.attribution import attribution_page, used_files
 from recomposer_studio.training.cache import AudioCache
-from recomposer_studio.training.crew import Crew, training_device
+from recomposer_studio.training.crew import Crew
 from recomposer_studio.training.curves import Curves
-from recomposer_studio.training.manifest import load_manifest, trained_classes
+from recomposer_studio.training.manifest import trained_classes
 from recomposer_studio.training.mask_examples import MaskBatch, MaskExample, RememberedTexts, evaluation_example
 from recomposer_studio.training.mask_stream import ExampleStream
 from recomposer_studio.training.muon import Muon, inner_weights
-from recomposer_studio.training.run import Run
+from recomposer_studio.training.run import Run, Training
 from recomposer_studio.training.scene_spec import Kind, SceneOptions
 from recomposer_studio.training.scenes import Scene, draw_scene
 
@@ -54,17 +53,10 @@ _INNER = ("encoder.blocks", "refiner.down", "refiner.up")
 
 
 @dataclass(frozen=True)
-class MaskTraining:
+class MaskTraining(Training):
     """What `train_mask` needs.
 
     Attributes:
-        data: the manifest of recordings, or its folder.
-        out: checkpoint folder; the state of the run and `log.jsonl` lie there too.
-        max_minutes: wall-clock budget.
-        resume: go on with the run that lies in `out`.
-        pause_minutes: leave off after so long, to be resumed later; None trains to the end of the budget.
-        seed: of the draws and of the first weights.
-        share_alike: use recordings under CC BY-SA too.
         batch: examples in a step.
         fresh: how many of them are newly drawn.
         start: a checkpoint whose mask head training begins with, or None for one that is spectral repair.
@@ -74,19 +66,11 @@ class MaskTraining:
         valid_scenes: validation scenes of every kind and action.
         valid_every_s: seconds between validations.
         precision: of the linear layers in training; bfloat16 halves their time on processors that have it. Weights stay float32.
-        cache: folder that keeps decoded recordings between runs, or None.
-        device: `cpu`, `cuda` or `auto`.
         drawers: processes that draw scenes beside the network; 0 draws in a thread.
         config: the network.
     """
 
-    data: Path
-    out: Path
     max_minutes: float = 75.0
-    resume: bool = False
-    pause_minutes: float | None = None
-    seed: int = 0
-    share_alike: bool = False
     batch: int = 16
     fresh: int = 6
     start: Path | None = None
@@ -96,8 +80,6 @@ class MaskTraining:
     valid_scenes: int = 24
     valid_every_s: float = 300.0
     precision: Literal["float32", "bfloat16"] = "float32"
-    cache: Path | None = None
-    device: str = "cpu"
     drawers: int = 0
     config: MaskConfig = field(default_factory=lambda: MaskConfig(refiner=RefinerConfig(), words=128))
 
@@ -214,20 +196,14 @@ def train_mask(options: MaskTraining, report: Callable[[str], None] = print) -> 
     Raises:
         InputError: unusable recordings, a state that does not fit `options`, no such device, or the training has diverged.
     """
-    device = training_device(options.device)
-    crew = Crew.join(device)
-    try:
-        with one_thread(gradients=True) if device.type == "cpu" else nullcontext():
-            return _train(options, device, crew, report)
-    finally:
-        crew.leave()
+    with options.crew() as (device, crew):
+        return _train(options, device, crew, report)
 
 
 def _train(options: MaskTraining, device: torch.device, crew: Crew, report: Callable[[str], None]) -> dict[str, float]:
     torch.manual_seed(options.seed)
-    library = load_manifest(options.data, share_alike=options.share_alike)
-    cache, texts = AudioCache(library, options.cache), RememberedTexts(LabelTable.load())
-    classes = trained_classes(library)
+    cache, texts = options.recordings(), RememberedTexts(LabelTable.load())
+    classes = trained_classes(cache.library)
     listener = _listener(options.out) or (_listener(options.start) if options.start else None)
     options = replace(options, config=replace(options.config, hears=listener is not None))
     net = MaskNet(options.config)
@@ -238,16 +214,8 @@ def _train(options: MaskTraining, device: torch.device, crew: Crew, report: Call
     if listener is not None:
         write_part(options.out, "listener", asdict(listener.config), listener.state_dict())
         listener.to(device)
-    run = Run(
-        net,
-        mask_optimisers(net, options.peak_rate),
-        options.out / "run.safetensors",
-        max_minutes=options.max_minutes,
-        resume=options.resume,
-        pause_minutes=options.pause_minutes,
-        average=options.average,
-        crew=crew,
-    )
+    optimisers = mask_optimisers(net, options.peak_rate)
+    run = options.run(net, optimisers, "run.safetensors", average=options.average, crew=crew)
     judge = _Judge(options, cache, texts, classes, listener, report) if crew.leads else None
     report(f"{sum(p.numel() for p in net.parameters()) / 1e6:.2f} M weights, from step {run.step}")
     # Every process draws its own examples.
