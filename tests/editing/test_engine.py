@@ -512,3 +512,15 @@ def test_the_recording_is_never_overwritten(recording: Path) -> None:
         with pytest.raises(InputError, match="never overwritten"):
             export_take(take, recording)
     assert recording.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("label", "start_s", "told"),
+    [("Bark", 1.0, True), (" bark", 1.2, True), ("door", 1.0, False), ("Bark", 1.45, False)],
+)
+def test_a_keep_row_for_the_very_sound_is_told(tmp_path: Path, label: str, start_s: float, told: bool) -> None:
+    path = write(tmp_path / "in.wav", burst(1.0, 0.6, 4.0, 32_000, 1500) + noise(1, 4.0, 32_000, 6, 1e-3)[0], 32_000)
+    rows = roll(event("a", "delete", 1.0, 1.6, "bark"), event("b", "keep", start_s, start_s + 0.6, label))
+    with Source.open(path) as source:
+        take = Engine().render(source, rows, Recipe(renderer=Renderer.REPAIR))
+    assert ("a keep row at" in take.layers[0].note) == told

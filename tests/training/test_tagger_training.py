@@ -1,7 +1,6 @@
 """Training of the built-in tagger: what is asked is what sounds, and a run leaves a tagger that can be used and gone on with."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,12 +53,7 @@ class TinyTeacher:
         return Tags(scores, np.repeat(level[:, None], 12, axis=1).astype(np.float32))
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
