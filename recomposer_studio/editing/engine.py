@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from recomposer_studio.audio.bands import BandGrid
 from recomposer_studio.audio.resample import common_grid, resample
 from recomposer_studio.audio.source import Source
+from recomposer_studio.editing.contradiction import contradicts
 from recomposer_studio.editing.exemplars import HeardExemplar, read_exemplar
 from recomposer_studio.editing.generator import Generator, SoundRequest
 from recomposer_studio.editing.regions import Region, Window, active_frames, company, fade_window, groups
@@ -201,7 +202,7 @@ class _Job:
         gain, note = 1.0, f"no {event.label} was found in the box; nothing was changed"
         if found_db is not None:
             gain, note = self.gain(event, found_db)
-        note = next((_kept_too(event, other) for other in heard if _contradicts(event, other)), note)
+        note = next((_kept_too(other) for other in heard if contradicts(event, other)), note)
         fade = fade_window(event, region, source.rate_hz, self.recipe.fade_s)
         removed, placed = cut_out(
             source, event, region, fade, parts, 0.0 if event.action is Action.DELETE else gain, self.tick
@@ -353,13 +354,5 @@ def place(sound: NDArray[np.float32], sound_hz: int, start_s: float, region: Reg
     return np.pad(piece, (0, region.stop - region.start - len(piece)))
 
 
-def _contradicts(event: Event, other: Event) -> bool:
-    """Whether a *keep* row names what an edit names, for at least half of the shorter one."""
-    together_s = min(event.end_s, other.end_s) - max(event.start_s, other.start_s)
-    shorter_s = min(event.end_s - event.start_s, other.end_s - other.start_s)
-    same = event.label.strip().casefold() == other.label.strip().casefold()
-    return other.action is Action.KEEP and same and together_s >= shorter_s / 2.0
-
-
-def _kept_too(event: Event, other: Event) -> str:
-    return f"a keep row at {other.start_s:.2f} s keeps {event.label} in the same place; if it is the same sound, remove that row"
+def _kept_too(keep: Event) -> str:
+    return f"a keep row at {keep.start_s:.2f} s keeps {keep.label} in the same place; if it is the same sound, remove that row"

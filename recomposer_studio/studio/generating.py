@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal
 
+from recomposer_studio.editing.contradiction import contradictions
 from recomposer_studio.errors import InputError
 from recomposer_studio.model import catalogue
 from recomposer_studio.model.catalogue import Checkpoint
@@ -219,7 +220,9 @@ class Generating(QObject):
         if not order.heard and not preview and entry is not None and present is not entry:
             words = self.tr("{0} is in the list; {1} is still heard.")
             self.told.emit(words.format(entry.name, present.name if present else self.tr("the original")))
-        notes = [layer.note for layer in take.layers if layer.note]
+        # What contradicts a keep row is told with ways out, see `contradictions_told`, and stands in the mix.
+        contradicting = {pair.edit.id for pair in contradictions(take.roll.events)}
+        notes = [layer.note for layer in take.layers if layer.note and layer.event.id not in contradicting]
         if notes and not preview:
             self.told.emit(notes[0][0].upper() + notes[0][1:] + ".")
 

@@ -97,7 +97,7 @@ def handlers(window: "Window") -> dict[str, Callable[..., None]]:
         "far_forward": lambda: _seek(window, listening.position_s + _FAR * view.span_s),
         "mark_start": lambda: _mark(window, True),
         "mark_end": lambda: _mark(window, False),
-        "generate": lambda: window.generating.generate(recipe=window.decoding.recipe),
+        "generate": window.contradictions_told.generate,
         "cancel": lambda: wiring.cancel(window),
         **take_handlers(window),
         "zoom_in": lambda: view.zoom(1.5, _zoom_centre(window)),

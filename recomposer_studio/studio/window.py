@@ -24,6 +24,8 @@ from recomposer_studio.errors import InputError
 from recomposer_studio.project.kept import home_of
 from recomposer_studio.studio import label_files, project_window, wiring
 from recomposer_studio.studio.actions import TOOL_BAR, Actions
+from recomposer_studio.studio.contradictions import Contradictions
+from recomposer_studio.studio.contradictions_told import ContradictionsTold
 from recomposer_studio.studio.detecting import Detecting
 from recomposer_studio.studio.device_menu import DeviceMenu
 from recomposer_studio.studio.document import Document
@@ -102,6 +104,8 @@ class Window(QMainWindow):
         self.suggestions = Suggestions(self.document)
         self.detecting = Detecting(self.document)
         self._build()
+        self.contradictions = Contradictions(self.document)
+        self.contradictions_told = ContradictionsTold(self, self.contradictions)
         self.panels = Panels(self)
         self.actions_ = Actions(self, self.timeline, handlers(self))
         self.actions_.fill(self.menuBar())
@@ -158,7 +162,7 @@ class Window(QMainWindow):
         self.docks[0].raise_()
         self.setCorner(Qt.Corner.BottomRightCorner, right)
         self.resizeDocks(self.docks[:2], [400, 400], Qt.Orientation.Horizontal)
-        self.resizeDocks(self.docks[:2], [210, 520], Qt.Orientation.Vertical)
+        self.resizeDocks(self.docks[:2], [260, 470], Qt.Orientation.Vertical)
         self.resizeDocks(self.docks[2:], [165, 165], Qt.Orientation.Vertical)
         self.resizeDocks(self.docks[2:], [820, 200], Qt.Orientation.Horizontal)
         self.docks.append(decoding)

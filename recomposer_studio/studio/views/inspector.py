@@ -23,6 +23,7 @@ from recomposer_studio.studio.document import Document
 from recomposer_studio.studio.plain import as_plain
 from recomposer_studio.studio.theme import ACTION_SIGNS
 from recomposer_studio.studio.views.class_field import ClassField
+from recomposer_studio.studio.views.contradiction_notice import ContradictionNotice
 from recomposer_studio.studio.views.exemplar_field import ExemplarField
 from recomposer_studio.studio.views.mixed import MixedSpin
 from recomposer_studio.studio.views.table import action_words
@@ -122,6 +123,9 @@ class Inspector(QWidget):
         form.addRow(self.tr("Example"), self.exemplar_field)
         self._rows = form
         outer.addLayout(form)
+        # Last, so that nothing else moves when it comes or goes.
+        self.contradiction = ContradictionNotice()
+        outer.addWidget(self.contradiction)
         outer.addStretch(1)
         return page
 

@@ -149,6 +149,8 @@ class MessageBar(QFrame):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.clicked.connect(lambda _=False, offer=offer: self._accept(offer))
             layout.insertWidget(place, button)
+            # Until it is shown it takes no room, and the bar would be too low for its sentence.
+            button.show()
             self.buttons.append(button)
 
     def _accept(self, offer: Offer) -> None:

@@ -114,9 +114,9 @@ class MixPanel(QScrollArea):
         grid.setVerticalSpacing(2)
         self._lines = {}
         for number, layer in enumerate(layers):
-            self._lines[layer.event.id] = MixLine(self, layer, grid, 3 * number)
-            grid.setRowMinimumHeight(3 * number + 2, 8)
-        grid.setRowStretch(3 * len(layers), 1)
+            self._lines[layer.event.id] = MixLine(self, layer, grid, 4 * number)
+            grid.setRowMinimumHeight(4 * number + 3, 8)
+        grid.setRowStretch(4 * len(layers), 1)
         for column in (0, 2, 4):
             grid.setColumnStretch(column, 1)
         self._column.replaceWidget(former, self._page)
@@ -164,7 +164,12 @@ class MixLine:
         self.check.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.check.setAccessibleName(tr("What the detector says of {0}").format(event.label))
         self.check.hide()
-        grid.addWidget(self.check, row + 2, 0, 1, 6)
+        grid.addWidget(self.check, row + 3, 0, 1, 6)
+        self.note = QLabel()
+        self.note.setTextFormat(Qt.TextFormat.PlainText)
+        self.note.setWordWrap(True)
+        self.note.setAccessibleName(tr("What the renderer says of {0}").format(event.label))
+        grid.addWidget(self.note, row + 2, 0, 1, 6)
         self.amount = self._slider(tr("Amount of {0}").format(event.label), 0, 100, 100)
         self.amount.valueChanged.connect(lambda value: self._mixed("amount", value / 100))
         self._values = {"amount": self._place(grid, row + 1, 0, self.amount)}
@@ -229,6 +234,8 @@ class MixLine:
                 control.setEnabled(not entry.locked)
         found = "" if layer.found_db is None else tr("found at {0} dB").format(f"{layer.found_db:+.1f}")
         self.name.setToolTip(as_plain("\n".join(part for part in (self.name.text(), found, layer.note) if part)))
+        self.note.setText(f"{layer.note[:1].upper()}{layer.note[1:]}.")
+        self.note.setVisible(bool(layer.note))
         self._show_check(self._panel.check(entry, event.id))
         self._filling = False
 
