@@ -24,7 +24,7 @@ from recomposer_studio.model.mask import MaskNet, build_mask, corrected
 from recomposer_studio.roll.event import Action
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.training.cache import AudioCache
-from recomposer_studio.training.listener import listener_loss, log_shares, pair_figures
+from recomposer_studio.training.listener import log_shares, pair_figures
 from recomposer_studio.training.listener_scenes import SoundBank, draw_batch
 from recomposer_studio.training.manifest import load_manifest, trained_classes
 from recomposer_studio.training.mask import Validation, band_distance, by_net, by_oracle, by_repair
@@ -145,8 +145,7 @@ def listener_pairs(arguments: argparse.Namespace) -> None:
                 batch = draw_batch(bank, classes, rng, BATCH, pairs=True)
                 with torch.no_grad():
                     said = log_shares(listener, batch)
-                found = {"loss": [float(listener_loss(said, batch))], **pair_figures(said, batch)}
-                for name, value in found.items():
+                for name, value in pair_figures(said, batch).items():
                     values.setdefault(name, []).extend(value)
             print(folder.name, split, *(f"{name} {np.mean(found):.3f}" for name, found in values.items()), flush=True)
 

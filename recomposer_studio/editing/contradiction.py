@@ -12,6 +12,7 @@ from math import inf
 
 from recomposer_studio.roll.event import Action, Event
 from recomposer_studio.roll.labels import LabelTable
+from recomposer_studio.roll.text_vectors import base_forms, content_words, normal_key
 
 _CHANGING = (Action.DELETE, Action.ENHANCE)
 
@@ -29,6 +30,21 @@ class Contradiction:
     keep: Event
 
 
+@dataclass(frozen=True)
+class _Meant:
+    """What a label means.
+
+    Attributes:
+        class_name: the class that it is a name of; its own words where it is the name of none.
+        whole: whether it is that class's own name, and so means all that the class holds.
+        words: its words, each with the forms that it may be an inflection of.
+    """
+
+    class_name: str
+    whole: bool
+    words: tuple[frozenset[str], ...]
+
+
 def contradicts(edit: Event, keep: Event) -> bool:
     """Whether a *keep* row names what a Delete or Enhance names, in the same place.
 
@@ -36,28 +52,54 @@ def contradicts(edit: Event, keep: Event) -> bool:
     """
     if edit.action not in _CHANGING or keep.action is not Action.KEEP or not _in_one_place(edit, keep):
         return False
-    return _class_of(edit.label) == _class_of(keep.label)
+    one, other = _meant(edit.label), _meant(keep.label)
+    return one.class_name == other.class_name and _alike(one, other)
 
 
 def contradictions(events: Iterable[Event]) -> tuple[Contradiction, ...]:
     """All contradictions of a roll, in the order of time; what does not overlap is never compared."""
-    alike: dict[str, list[Event]] = defaultdict(list)
+    edits: dict[str, list[Event]] = defaultdict(list)
+    keeps: dict[str, list[Event]] = defaultdict(list)
     for event in events:
-        if event.action in (*_CHANGING, Action.KEEP):
-            alike[_class_of(event.label)].append(event)
-    found = []
-    for same in alike.values():
-        if len({event.action is Action.KEEP for event in same}) < 2:
-            continue
-        sounding: list[Event] = []
-        for event in sorted(same, key=lambda event: event.start_s):
-            sounding = [other for other in sounding if other.end_s > event.start_s]
-            for other in sounding:
-                edit, keep = (other, event) if event.action is Action.KEEP else (event, other)
-                if contradicts(edit, keep):
-                    found.append(Contradiction(edit, keep))
-            sounding.append(event)
+        if event.action is Action.KEEP:
+            keeps[class_of(event.label)].append(event)
+        elif event.action in _CHANGING:
+            edits[class_of(event.label)].append(event)
+    found = [pair for name in edits.keys() & keeps.keys() for pair in _of_a_class(edits[name], keeps[name])]
     return tuple(sorted(found, key=lambda pair: (pair.edit.start_s, pair.edit.id, pair.keep.start_s, pair.keep.id)))
+
+
+def class_of(label: str) -> str:
+    """The class that a label is a name of; its own words where it is the name of none."""
+    return _meant(label).class_name
+
+
+def with_advice(note: str, keep: Event) -> str:
+    """A note on an edit, perhaps empty, and after it what can be done about a *keep* row that contradicts it."""
+    advice = _advice(keep)
+    return f"{note}. {_capital(advice)}" if note else advice
+
+
+def without_advice(note: str, keep: Event) -> str:
+    """What a note says besides its advice on a *keep* row; the note itself where there is none."""
+    advice = _advice(keep)
+    return "" if note == advice else note.removesuffix(f". {_capital(advice)}")
+
+
+# --- the details ------------------------------------------------------------------------------------------------------
+
+
+def _of_a_class(edits: Iterable[Event], keeps: Iterable[Event]) -> Iterable[Contradiction]:
+    """The contradictions between rows of one class; an edit meets only the *keep* rows that sound with it."""
+    sounding: dict[bool, list[Event]] = {False: [], True: []}
+    for event in sorted((*edits, *keeps), key=lambda event: event.start_s):
+        is_keep = event.action is Action.KEEP
+        opposite = sounding[not is_keep] = [other for other in sounding[not is_keep] if other.end_s > event.start_s]
+        for other in opposite:
+            edit, keep = (other, event) if is_keep else (event, other)
+            if _in_one_place(edit, keep) and _alike(_meant(edit.label), _meant(keep.label)):
+                yield Contradiction(edit, keep)
+        sounding[is_keep].append(event)
 
 
 def _in_one_place(edit: Event, keep: Event) -> bool:
@@ -72,8 +114,32 @@ def _top_hz(event: Event) -> float:
     return inf if event.high_hz is None else event.high_hz
 
 
+def _alike(one: _Meant, other: _Meant) -> bool:
+    """Whether two names of a class may mean one sound.
+
+    Its own name means everything in it. Of two other names each may say what the other does not ("male voice" and
+    "female voice" are Speech, "tractor" and "bulldozer" are engines); where only one says more, they may be one.
+    """
+    return one.whole or other.whole or _within(one, other) or _within(other, one)
+
+
+def _within(less: _Meant, more: _Meant) -> bool:
+    """Whether every word of a label is in another one, in whatever form."""
+    return all(any(word & other for other in more.words) for word in less.words)
+
+
 @lru_cache(maxsize=4_096)
-def _class_of(label: str) -> str:
-    """The class that a label is taken for; its own words where none resembles it."""
+def _meant(label: str) -> _Meant:
     match = LabelTable.load().match(label)
-    return match.class_name if match.known else label.strip().casefold()
+    # What is only near in meaning is another sound: "left guitar" and "right guitar", "unknown" and "silence".
+    known = match.how in ("exact", "synonym", "spelling")
+    words = tuple(frozenset(base_forms(word)) for word in content_words(normal_key(label)))
+    return _Meant(match.class_name if known else label.strip().casefold(), match.how == "exact", words)
+
+
+def _advice(keep: Event) -> str:
+    return f"a keep row at {keep.start_s:.2f} s keeps {keep.label} in the same place; if it is the same sound, remove that row"
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]

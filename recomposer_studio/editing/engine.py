@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recomposer_studio.audio.bands import BandGrid
 from recomposer_studio.audio.resample import common_grid, resample
 from recomposer_studio.audio.source import Source
-from recomposer_studio.editing.contradiction import contradicts
+from recomposer_studio.editing.contradiction import contradicts, with_advice
 from recomposer_studio.editing.exemplars import HeardExemplar, read_exemplar
 from recomposer_studio.editing.generator import Generator, SoundRequest
 from recomposer_studio.editing.regions import Region, Window, active_frames, company, fade_window, groups
@@ -34,7 +34,7 @@ from recomposer_studio.roll.event import Action, Event, EventRoll
 
 _FloatArray = NDArray[np.float64]
 
-ENGINE_VERSION = 5
+ENGINE_VERSION = 6
 """Part of every layer's key; raised when the same inputs would sound different."""
 QUIETEST_BACKGROUND_DB = -60.0
 """A background below this counts as this loud: a level over digital silence means nothing."""
@@ -202,7 +202,7 @@ class _Job:
         gain, note = 1.0, f"no {event.label} was found in the box; nothing was changed"
         if found_db is not None:
             gain, note = self.gain(event, found_db)
-        note = next((_kept_too(other) for other in heard if contradicts(event, other)), note)
+        note = next((with_advice(note, other) for other in heard if contradicts(event, other)), note)
         fade = fade_window(event, region, source.rate_hz, self.recipe.fade_s)
         removed, placed = cut_out(
             source, event, region, fade, parts, 0.0 if event.action is Action.DELETE else gain, self.tick
@@ -352,7 +352,3 @@ def place(sound: NDArray[np.float32], sound_hz: int, start_s: float, region: Reg
     first = region.start - block * step
     piece = out[first : first + region.stop - region.start]
     return np.pad(piece, (0, region.stop - region.start - len(piece)))
-
-
-def _kept_too(keep: Event) -> str:
-    return f"a keep row at {keep.start_s:.2f} s keeps {keep.label} in the same place; if it is the same sound, remove that row"

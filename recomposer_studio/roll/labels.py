@@ -112,10 +112,14 @@ class LabelTable:
         return vectors
 
     def vector(self, text: str) -> Vector:
-        """The unit vector of any text, (64,) float32; a class's own name has the class's, mistyped or not."""
+        """The unit vector of any text, (64,) float32; a class's own name or a listed synonym has the class's, mistyped or not.
+
+        A model has learnt the names of classes: a synonym's own vector, near as it is, would stand for a sound it has never heard of.
+        """
         key = self._corrected(normal_key(text))
-        if key in self._names:
-            own: Vector = self.class_vectors[self._names[key]].copy()
+        number = self._listed(key)
+        if number is not None:
+            own: Vector = self.class_vectors[number].copy()
             return own
         return self._vectors.vector(key or text)
 

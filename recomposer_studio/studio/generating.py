@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal
 
-from recomposer_studio.editing.contradiction import contradictions
 from recomposer_studio.errors import InputError
 from recomposer_studio.model import catalogue
 from recomposer_studio.model.catalogue import Checkpoint
@@ -54,6 +53,7 @@ class Generating(QObject):
         find_checkpoint: gives the installed model, or None.
         models: keeps the process of the model.
         device: where the model is to run: `auto`, `cpu` or `cuda`.
+        note_of: gives what is to be told of a take's layer when it is finished, or nothing.
 
     Signals:
         state_changed: a render began or ended.
@@ -79,6 +79,7 @@ class Generating(QObject):
         self.find_checkpoint: Callable[[], Checkpoint | None] = catalogue.default
         self.models = ModelKeeper(start_model)
         self.device = "auto"
+        self.note_of: Callable[[Take, Layer], str] = lambda take, layer: layer.note
         self._document = document
         self._turn = Turn()
         self._order: _Order | None = None
@@ -220,11 +221,9 @@ class Generating(QObject):
         if not order.heard and not preview and entry is not None and present is not entry:
             words = self.tr("{0} is in the list; {1} is still heard.")
             self.told.emit(words.format(entry.name, present.name if present else self.tr("the original")))
-        # What contradicts a keep row is told with ways out, see `contradictions_told`, and stands in the mix.
-        contradicting = {pair.edit.id for pair in contradictions(take.roll.events)}
-        notes = [layer.note for layer in take.layers if layer.note and layer.event.id not in contradicting]
-        if notes and not preview:
-            self.told.emit(notes[0][0].upper() + notes[0][1:] + ".")
+        note = "" if preview else next(filter(None, (self.note_of(take, layer) for layer in take.layers)), "")
+        if note:
+            self.told.emit(note[0].upper() + note[1:] + ".")
 
     def _layers_done(self, job: Render, layers: Sequence[Layer], model: str) -> None:
         """Shows finished rows; the others are heard as the preview has them, or not yet."""

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from recomposer_studio.model.checkpoint import write_part
 from recomposer_studio.model.listener import Listener, ListenerConfig
@@ -26,6 +27,7 @@ _DECAY = 0.02
 _MUON = 1.5
 _OUTER = ("stem", "text", "key")
 _QUIET_WEIGHT = 0.1
+_PRESENT = 4.0
 _OWN = 0.5
 _ENOUGH_CELLS = 3.0
 _VALID_BATCH = 16
@@ -61,26 +63,43 @@ def log_shares(listener: Listener, batch: ListenerBatch) -> Tensor:
 
 
 def listener_loss(said: Tensor, batch: ListenerBatch) -> Tensor:
-    """Cross-entropy of `log_shares` against the true shares of every cell.
+    """What training brings down: both of `cross_entropies`, the second with more weight."""
+    among_all, among_present = cross_entropies(said, batch)
+    return among_all + _PRESENT * among_present
 
-    Cells that hold background alone count a tenth: they are many, and easy.
+
+def cross_entropies(said: Tensor, batch: ListenerBatch) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of `log_shares` against the true shares, among all classes and among what the scene holds; weighted means over cells.
+
+    Whoever draws a box over two sounds knows which they are, or the picture soon tells: the second is what a mask head needs. With the first alone
+    a network learns to tell apart what never meets. Cells that hold background alone count a tenth: they are many, and easy.
     """
-    loss = -batch.shares[:, -1] * said[..., -1]
-    for number in range(batch.classes.shape[1]):
-        named = batch.classes[:, number]
-        own = said.gather(3, named.clamp(min=0)[:, None, None, None].expand(-1, *said.shape[1:3], 1))[..., 0]
-        loss = loss - batch.shares[:, number] * own * (named >= 0)[:, None, None]
-    weight = 1.0 - (1.0 - _QUIET_WEIGHT) * batch.shares[:, -1]
-    return (loss * weight).sum() / weight.sum()
+    classes, shares = batch.classes, batch.shares
+    weight = 1.0 - (1.0 - _QUIET_WEIGHT) * shares[:, -1]
+    named = classes.clamp(min=0)[:, None, None, :].expand(-1, *said.shape[1:3], -1)
+    present = torch.cat([said.gather(3, named), said[..., -1:]], dim=3)
+    among_all = -(shares.permute(0, 2, 3, 1) * present).sum(dim=3)
+    # Two sounds of a scene may be of one class: it stands once, for both.
+    same = (classes[:, :, None] == classes[:, None, :]) & (classes >= 0)[:, :, None]
+    once = ~same.tril(-1).any(dim=2) & (classes >= 0)
+    shares = torch.cat([torch.einsum("bnft,bnm->bmft", shares[:, :-1], same.to(shares.dtype)), shares[:, -1:]], dim=1)
+    counted = functional.pad(once, (0, 1), value=True)[:, None, None]
+    among_present = -(shares.permute(0, 2, 3, 1) * present.masked_fill(~counted, -torch.inf).log_softmax(dim=3))
+    among_present = among_present.masked_fill(~counted, 0.0).sum(dim=3)
+    total = weight.sum()
+    return (among_all * weight).sum() / total, (among_present * weight).sum() / total
 
 
 def pair_figures(said: Tensor, batch: ListenerBatch) -> dict[str, list[float]]:
-    """How well two sounds that lie over one another are told apart, one value per sound or pair.
+    """How well two sounds that lie over one another are told apart, one value per batch, sound or pair.
 
-    `told` is 1 where the cells that a sound holds more than half of speak, on average, for its class more than for the other's; `both` where that
-    is so for the two of a scene; `ordered` where the one's cells speak more for it than the other's cells do.
+    `loss` is `listener_loss`, `all` and `present` are its parts. `told` is 1 where the cells that a sound holds more than
+    half of speak, on average, for its class more than for the other's; `both` where that is so for the two of a scene; `ordered` where the one's
+    cells speak more for it than the other's cells do.
     """
-    out: dict[str, list[float]] = {"told": [], "both": [], "ordered": []}
+    among_all, among_present = map(float, cross_entropies(said, batch))
+    out = {"loss": [float(listener_loss(said, batch))], "all": [among_all], "present": [among_present]}
+    out |= {"told": [], "both": [], "ordered": []}
     for scene in range(len(said)):
         first, second = (int(n) for n in batch.classes[scene, :2])
         for_first = said[scene, ..., first] - said[scene, ..., second]
@@ -102,7 +121,7 @@ def train_listener(options: ListenerTraining, report: Callable[[str], None] = pr
     """Trains a listener and writes it as the `listener` part of the checkpoint in `options.out`, where `train mask` takes it from.
 
     Returns:
-        The last validation: the loss and the means of `pair_figures`.
+        The last validation: the means of `pair_figures`.
 
     Raises:
         InputError: unusable recordings, a state that does not fit `options`, no such device, or the training has diverged.
@@ -198,7 +217,7 @@ class _Judge:
         with torch.no_grad():
             for batch in self._scenes:
                 said = log_shares(listener, batch)
-                for name, found in {"loss": [float(listener_loss(said, batch))], **pair_figures(said, batch)}.items():
+                for name, found in pair_figures(said, batch).items():
                     values.setdefault(name, []).extend(found)
         figures = {name: round(float(np.mean(found)), 4) for name, found in values.items() if found}
         shown = {"loss": run.loss(), **{f"valid/{name}": value for name, value in figures.items()}}

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recomposer_studio.editing.contradiction import Contradiction, contradictions, contradicts
+from recomposer_studio.editing import contradiction
+from recomposer_studio.editing.contradiction import (
+    Contradiction,
+    contradictions,
+    contradicts,
+    with_advice,
+    without_advice,
+)
 from recomposer_studio.roll.event import Action
 from tests.editing.scenes import event
 
@@ -19,6 +26,55 @@ def test_unknown_words_are_compared_as_they_stand() -> None:
     edit = event("a", "delete", 1.0, 1.6, "Qwxzv")
     assert contradicts(edit, event("k", "keep", 1.0, 1.6, " qwxzv"))
     assert not contradicts(edit, event("k", "keep", 1.0, 1.6, "vzxwq"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        # Two names of Speech, and two of an engine, of which each says what the other does not.
+        ("male voice", "female voice"),
+        ("tractor", "bulldozer"),
+        # Near in meaning to a class, but no names of it.
+        ("man speaking", "woman speaking"),
+        ("left guitar", "right guitar"),
+        ("unknown", "silence"),
+        ("left guitar", "Guitar"),
+    ],
+)
+def test_words_that_are_only_near_are_two_sounds(one: str, other: str) -> None:
+    rows = event("a", "delete", 1.0, 1.6, one), event("k", "keep", 1.0, 1.6, other)
+    assert not contradicts(*rows) and contradictions(rows) == ()
+    same = event("a", "delete", 1.0, 1.6, f" {other.upper()} ")
+    assert contradicts(same, rows[1])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Speech", "female voice"), ("male voice", "Speech"), ("barking", "dog bark"), ("Barkk", "Bark")],
+)
+def test_other_names_of_a_class_may_mean_one_sound(one: str, other: str) -> None:
+    assert contradicts(event("a", "delete", 1.0, 1.6, one), event("k", "keep", 1.0, 1.6, other))
+
+
+def test_advice_stands_after_what_happened() -> None:
+    keep, other = event("k", "keep", 1.0, 1.6, "Bark"), event("o", "keep", 1.1, 1.6, "Bark")
+    assert with_advice("it is quiet", keep).startswith("it is quiet. A keep row at 1.00 s keeps Bark")
+    for note in ("", "it is quiet"):
+        assert without_advice(with_advice(note, keep), keep) == note
+        assert without_advice(with_advice(note, keep), other) == with_advice(note, keep)
+
+
+def test_rows_of_one_kind_are_not_compared_with_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+    inner = contradiction._in_one_place
+    monkeypatch.setattr(
+        contradiction, "_in_one_place", lambda edit, keep: compared.append((edit, keep)) or inner(edit, keep)
+    )
+    rows = [event(f"k{number}", "keep", number / 10, number / 10 + 10.0, "Bark") for number in range(200)]
+    rows += [event(f"a{number}", "delete", 5.0, 6.0, "Siren") for number in range(200)]
+    rows += [event("one", "delete", 40.0, 41.0, "Bark")]
+    assert contradictions(rows) == ()
+    assert compared == []
 
 
 @pytest.mark.parametrize(
@@ -49,7 +105,7 @@ def test_half_of_the_shorter_one_is_enough() -> None:
 _EVENTS = st.lists(
     st.tuples(
         st.sampled_from(list(Action)),
-        st.sampled_from(["Bark", "dog bark", "Siren"]),
+        st.sampled_from(["Bark", "dog bark", "puppy barking", "Siren"]),
         st.integers(0, 12),
         st.integers(1, 8),
     ),

@@ -106,10 +106,10 @@ HAND_LIST = {
     "a cappella group": "A capella|Choir|Vocal music",
 }
 
-# Measured: 90 of 95 (36 of 36 by synonym or spelling, 54 of 59 by contained phrases and meaning); 78 of 95 by the
-# vectors alone, which the model is conditioned on.
+# Measured: 90 of 95 (36 of 36 by synonym or spelling, 54 of 59 by contained phrases and meaning); 80 of 95 by the
+# vectors that the model is conditioned on.
 HIT_RATE_FLOOR = 0.92
-VECTOR_HIT_RATE_FLOOR = 0.80
+VECTOR_HIT_RATE_FLOOR = 0.82
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +194,16 @@ def test_class_vectors(table: LabelTable) -> None:
         np.testing.assert_array_equal(table.vector(table.classes[number]), vectors[number])
     likeness = vectors @ vectors.T - 2 * np.eye(521)
     assert likeness.max() < 0.95  # no two classes are one to the model
+
+
+@pytest.mark.parametrize("label", ["woof!", "a dog bark", "dgo bark", "barking"])
+def test_a_class_in_other_words_is_the_class_to_the_model(table: LabelTable, label: str) -> None:
+    np.testing.assert_array_equal(table.vector(label), table.vector("Bark"))
+
+
+@pytest.mark.parametrize("label", ["big old dog barking", "Unknown sound", "delete", "purple"])
+def test_what_is_not_listed_keeps_its_own_words(table: LabelTable, label: str) -> None:
+    assert (table.class_vectors @ table.vector(label)).max() < 0.999
 
 
 def test_like_meanings_lie_near(table: LabelTable) -> None:

@@ -8,6 +8,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from recomposer_studio.roll.event import Action
+from recomposer_studio.studio.contradictions_told import _SETTLED_MS
 from recomposer_studio.studio.verbs import Area
 from recomposer_studio.studio.views.messages import Offer
 from tests.editing.scenes import event, roll
@@ -87,6 +88,12 @@ def test_another_sound_is_not_spoken_of_again(qtbot, kept):
     assert kept.generating.running and kept.messages.text == ""
     settled(qtbot, kept)
     assert kept.messages.text == ""
+    # What came of it is said all the same.
+    kept.document.change_roll("exactly", roll(*KEPT.events, event("d", "delete", 1.0, 1.5, "Bark")))
+    kept.contradictions.put_aside(kept.contradictions.pairs)
+    kept.actions_["generate"].trigger()
+    settled(qtbot, kept)
+    assert kept.messages.text == "No Bark was found in the box; nothing was changed."
 
 
 def test_what_is_put_aside_goes_with_its_rows(kept):
@@ -147,7 +154,7 @@ def test_behind_another_panel_the_message_bar_says_it(qtbot, kept):
     kept.inspector.class_field.setText("dog bark")
     kept.inspector.class_field.setModified(True)
     QTest.keyClick(kept.inspector.class_field, KEY.Key_Return)
-    assert "what the row dog bark (1.00 s) deletes" in kept.messages.text
+    qtbot.waitUntil(lambda: "what the row dog bark (1.00 s) deletes" in kept.messages.text)
     steps = kept.document.undo_stack.count()
     kept.messages.buttons[0].click()
     assert ("keep", "Bark") not in rows(kept) and kept.document.undo_stack.count() == steps + 1
@@ -161,6 +168,160 @@ def test_what_no_longer_holds_is_taken_back(qtbot, kept):
     kept.editing.remove()
     assert "protects" not in kept.messages.text
     settled(qtbot, kept)
+
+
+DELETES = event("d1", "delete", 0.98, 1.52, "Bark"), event("d2", "delete", 2.5, 2.9, "Beep, bleep")
+
+
+def add(window, *events) -> None:
+    """Puts rows into the roll, in the place of those with their ids."""
+    new = window.document.roll
+    for one in events:
+        new = new.with_event(one)
+    window.document.change_roll("rows", new)
+
+
+def settle(window) -> None:
+    """Nothing happens for a while."""
+    QTest.qWait(3 * _SETTLED_MS)
+
+
+def hidden(window) -> None:
+    """Another panel lies over the Event panel."""
+    window.docks[-1].raise_()
+    QApplication.processEvents()
+
+
+def sentences(window, monkeypatch) -> list[str]:
+    """All that the message bar shows from now on."""
+    said, show = [], window.messages._show
+    monkeypatch.setattr(
+        window.messages, "_show", lambda sentence, *more: said.append(sentence) or show(sentence, *more)
+    )
+    return said
+
+
+def test_what_else_there_is_to_say_of_a_render_does_not_hide_it(qtbot, kept):
+    add(kept, DELETES[0], event("e", "enhance", 3.2, 3.6, "Siren", by_db=60.0), event("i", "insert", 3.2, 3.6, "Gong"))
+    kept.actions_["generate"].trigger()
+    settled(qtbot, kept)
+    assert "protects what the row Bark" in kept.messages.text and len(kept.messages.buttons) == 2
+    shown = []
+    while kept.messages.text:
+        kept.messages.dismiss()
+        shown.append(kept.messages.text)
+    assert any("Gong" in text for text in shown) and any("instead of" in text for text in shown)
+
+
+def test_a_render_that_generate_did_not_order_tells_its_notes(qtbot, kept):
+    add(kept, DELETES[0])
+    kept.actions_["generate"].trigger()
+    kept.messages.dismiss()
+    settled(qtbot, kept)
+    assert kept.messages.text == ""
+    kept.actions_["rerun"].trigger()
+    settled(qtbot, kept)
+    assert kept.messages.text.startswith("A keep row at 1.00 s keeps Bark in the same place")
+    kept.messages.dismiss()
+    # But not what was put aside.
+    kept.contradictions.put_aside(kept.contradictions.pairs)
+    kept.actions_["rerun"].trigger()
+    settled(qtbot, kept)
+    assert kept.messages.text == ""
+
+
+def test_another_note_of_the_row_is_told(qtbot, kept):
+    add(kept, event("e", "enhance", 2.5, 2.9, "Beep, bleep", by_db=60.0))
+    kept.actions_["generate"].trigger()
+    settled(qtbot, kept)
+    kept.messages.dismiss()
+    assert kept.messages.text and "keep row" not in kept.messages.text
+    assert f"{kept.messages.text} A keep row at 2.50 s" in kept.takes.mix.line("e").note.text()
+
+
+def test_the_mix_does_not_go_on_advising_against_what_is_another_sound(qtbot, kept):
+    add(kept, DELETES[0])
+    kept.actions_["generate"].trigger()
+    settled(qtbot, kept)
+    kept.messages.buttons[1].click()
+    assert kept.takes.mix.line("d1").note.isHidden()
+    assert "keep row" not in kept.takes.list.line(1).more + kept.takes.mix.line("d1").name.toolTip()
+
+
+def test_a_second_message_takes_the_place_of_the_first(kept):
+    hidden(kept)
+    add(kept, *DELETES)
+    kept.messages.fail("Something else went wrong.")
+    for row in ("d1", "d2"):
+        kept.document.select((row,))
+        settle(kept)
+    kept.document.select(())
+    kept.document.change_roll("none", roll())
+    kept.messages.dismiss()
+    assert kept.messages.text == ""
+
+
+def test_another_roll_with_the_same_ids_is_not_put_aside(kept):
+    add(kept, DELETES[0])
+    kept.contradictions.put_aside(kept.contradictions.pairs)
+    kept.document.change_roll("moved", kept.document.roll.with_event(replace(DELETES[0], start_s=1.1, label="barking")))
+    assert kept.contradictions.pairs == ()
+    kept.document.change_roll(
+        "other", roll(event("k1", "keep", 3.0, 3.5, "Siren"), event("d1", "delete", 3.0, 3.5, "Siren"))
+    )
+    assert len(kept.contradictions.pairs) == 1
+
+
+def test_what_waits_behind_an_error_goes_with_its_row(kept):
+    hidden(kept)
+    add(kept, DELETES[0])
+    kept.messages.fail("Something else went wrong.")
+    kept.document.select(("d1",))
+    settle(kept)
+    add(kept, replace(DELETES[0], start_s=1.01))
+    settle(kept)
+    assert kept.messages.text == "Something else went wrong."
+    kept.messages.dismiss()
+    assert "what the row Bark (1.01 s) deletes" in kept.messages.text
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_what_still_holds_is_told_further(qtbot, kept, behind):
+    add(kept, *DELETES)
+    kept.document.select(())
+    kept.actions_["generate"].trigger()
+    assert kept.messages.text.startswith("2 keep rows protect what 2 rows")
+    if behind:
+        kept.messages.fail("Something else went wrong.")
+    kept.document.change_roll("one", kept.document.roll.without("k1"))
+    if behind:
+        kept.messages.dismiss()
+    assert "what the row Beep, bleep (2.50 s) deletes" in kept.messages.text
+    assert kept.messages.buttons[0].text() == "Remove the keep row and generate again"
+    settled(qtbot, kept)
+
+
+def test_nothing_is_said_at_every_step_of_a_drag(kept, monkeypatch):
+    hidden(kept)
+    add(kept, DELETES[0])
+    kept.document.select(("d1",))
+    settle(kept)
+    said = sentences(kept, monkeypatch)
+    for step in range(1, 6):
+        add(kept, replace(DELETES[0], start_s=0.98 + step / 100))
+    assert said == []
+    settle(kept)
+    assert len(said) == 1 and "(1.03 s)" in kept.messages.text
+
+
+def test_a_read_only_project_is_not_rendered_as_it_was(qtbot, kept):
+    add(kept, DELETES[0])
+    kept.actions_["generate"].trigger()
+    settled(qtbot, kept)
+    kept.document.read_only = True
+    kept.messages.buttons[0].click()
+    assert "read-only" in kept.messages.text and not kept.generating.running
+    kept.document.read_only = False
 
 
 def test_several_are_told_and_resolved_together(kept):

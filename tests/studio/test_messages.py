@@ -45,3 +45,61 @@ def test_what_was_not_done_is_forgotten_with_the_next_thing_that_is(bar):
     bar.fail("the disk is full")
     bar.settle()
     assert bar.text == "The disk is full"
+
+
+@pytest.mark.parametrize("say", ["fail", "refuse"])
+def test_offers_come_back_after_an_error(bar, say):
+    done, offers = [], [Offer("Mend it", lambda: done.append(1))]
+    bar.tell("this could be mended", offers, lasting=True)
+    getattr(bar, say)("something else happened")
+    assert bar.text == "Something else happened" and bar.buttons == [] and bar.says(offers)
+    bar.settle() if say == "refuse" else bar.dismiss()
+    assert bar.text == "This could be mended"
+    bar.buttons[0].click()
+    assert done == [1] and bar.text == "" and not bar.says(offers)
+
+
+def test_what_is_only_good_to_know_waits_while_offers_can_be_taken(bar):
+    bar.tell("this could be mended", [Offer("Mend it", lambda: None)], lasting=True)
+    for number in range(5):
+        bar.tell(f"good to know {number}")
+    assert bar.text == "This could be mended"
+    bar.buttons[0].click()
+    shown = []
+    while bar.text:
+        shown.append(bar.text)
+        bar.dismiss()
+    # The older ones are stale.
+    assert shown == ["Good to know 2", "Good to know 3", "Good to know 4"]
+
+
+def test_what_waits_can_be_about_what_an_offer_mends(bar):
+    bar.tell("this could be mended", [Offer("Mend it", bar.drop_waiting)], lasting=True)
+    bar.tell("it is bad")
+    bar.buttons[0].click()
+    assert bar.text == ""
+
+
+def test_offers_that_were_closed_do_not_come_back(bar):
+    bar.tell("this could be mended", [Offer("Mend it", lambda: None)], lasting=True)
+    bar.dismiss()
+    bar.tell("something else happened")
+    bar.dismiss()
+    assert bar.text == ""
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_message_can_be_put_otherwise_where_it_stands(bar, behind):
+    former, offers = [Offer("Mend it", lambda: None)], [Offer("Mend both", lambda: None)]
+    bar.tell("this could be mended", former, lasting=True)
+    if behind:
+        bar.fail("it broke")
+    bar.revise(former, "two could be mended", offers)
+    assert not bar.says(former) and bar.says(offers)
+    if behind:
+        assert bar.text == "It broke"
+        bar.dismiss()
+    assert bar.text == "Two could be mended" and [button.text() for button in bar.buttons] == ["Mend both"]
+    bar.dismiss()
+    bar.revise(offers, "three could be mended", former)
+    assert bar.text == ""

@@ -16,6 +16,7 @@ from recomposer_studio.model.mask import MASK_FEATURES, MaskConfig, build_mask
 from recomposer_studio.training.cache import AudioCache
 from recomposer_studio.training.listener import (
     ListenerTraining,
+    cross_entropies,
     listener_loss,
     listener_optimisers,
     log_shares,
@@ -101,12 +102,37 @@ def test_the_truth_has_the_least_loss_and_tells_pairs_apart(bank: SoundBank, num
         wrong = said + 0.5 * torch.randn(said.shape, generator=torch.Generator().manual_seed(seed))
         assert float(listener_loss(wrong.log_softmax(dim=-1), batch)) > best
     figures = pair_figures(said, batch)
-    assert figures["both"] and all(value == 1.0 for values in figures.values() for value in values)
+    tells = ("told", "both", "ordered")
+    assert figures["both"] and all(value == 1.0 for name in tells for value in figures[name])
     mirrored = said.clone()
     for scene in range(8):
         first, second = batch.classes[scene, :2]
         mirrored[scene, ..., [first, second]] = said[scene, ..., [second, first]]
-    assert not any(value for values in pair_figures(mirrored, batch).values() for value in values)
+    assert not any(value for name in tells for value in pair_figures(mirrored, batch)[name])
+
+
+def test_what_a_scene_does_not_hold_counts_only_among_all_classes() -> None:
+    shares = torch.rand(1, 5, 2, 3, generator=torch.Generator().manual_seed(0))
+    shares[:, 3] = 0.0
+    batch = ListenerBatch(torch.zeros(1), torch.tensor([[3, 5, 3, -1]]), shares / shares.sum(dim=1, keepdim=True))
+    logits = torch.randn(1, 2, 3, 9, generator=torch.Generator().manual_seed(1))
+    loud = logits.clone()
+    loud[..., 0] += 5.0
+    said, louder = (each.log_softmax(dim=-1) for each in (logits, loud))
+    among_all, among_present = cross_entropies(said, batch)
+    assert float(listener_loss(said, batch)) == pytest.approx(float(among_all) + 4.0 * float(among_present), rel=1e-5)
+    assert cross_entropies(louder, batch)[0] > among_all
+    assert cross_entropies(louder, batch)[1] == pytest.approx(float(among_present), rel=1e-5)
+    # Two sounds of one class are one: only their sum is asked for.
+    moved = batch.shares.clone()
+    moved[:, 0] += moved[:, 2]
+    moved[:, 2] = 0.0
+    assert cross_entropies(said, replace(batch, shares=moved))[1] == pytest.approx(float(among_present), rel=1e-5)
+    three = torch.stack([logits[..., 3], logits[..., 5], logits[..., 8]], dim=-1).log_softmax(dim=-1)
+    truth = torch.stack([moved[:, 0], moved[:, 1], moved[:, 4]], dim=-1)
+    weight = 1.0 - 0.9 * truth[..., 2]
+    by_hand = -((truth * three).sum(dim=-1) * weight).sum() / weight.sum()
+    assert float(among_present) == pytest.approx(float(by_hand), rel=1e-5)
 
 
 def test_steps_on_one_batch_bring_the_loss_down(bank: SoundBank, numbers: dict[str, int]) -> None:

@@ -7,7 +7,7 @@ from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from recomposer_studio.editing.contradiction import Contradiction
-from recomposer_studio.studio.contradictions import another, removal, sentence
+from recomposer_studio.studio.contradictions import Key, another, key, removal, sentence
 
 _STYLE = "QFrame#contradiction { border: 1px solid #c98a1b; border-radius: 3px; background: rgba(201, 138, 27, 36); }"
 """Seen on a dark and on a light ground."""
@@ -26,6 +26,7 @@ class ContradictionNotice(QFrame):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._said: frozenset[Key] = frozenset()
         self.setObjectName("contradiction")
         self.setStyleSheet(_STYLE)
         self._words = QLabel()
@@ -64,15 +65,15 @@ class ContradictionNotice(QFrame):
 
     def show_pairs(self, pairs: Sequence[Contradiction]) -> None:
         """Says what is wrong with the selected rows, or nothing."""
+        former, self._said = self._said, frozenset(map(key, pairs))
         if not pairs:
             self.hide()
             return
-        words = sentence(self, pairs)
-        said = words == self.text
-        self._words.setText(words)
+        self._words.setText(sentence(self, pairs))
         for button, name in ((self.remove, removal(self, pairs)), (self.another, another(self, pairs))):
             button.setText(name)
             button.setAccessibleName(name)
         self.show()
-        if not said:
+        # While a box is dragged its times change at every step; that is not read out.
+        if not self._said <= former:
             QAccessible.updateAccessibility(QAccessibleEvent(self._words, QAccessible.Event.Alert))

@@ -8,6 +8,8 @@ from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
 _SHOWN_MS = 15_000
+_MOST_WAITING = 3
+"""Of what is only good to know; older words are stale."""
 _BUTTONS = (
     "QFrame#messages QPushButton { color: #ffffff; background: rgba(255, 255, 255, 36); border: 1px solid rgba(255, 255, 255, 150);"
     " border-radius: 3px; padding: 3px 12px; }"
@@ -39,6 +41,8 @@ class Offer:
 class MessageBar(QFrame):
     """Shows one sentence at a time; errors and offers stay until they are closed, others leave by themselves.
 
+    What is told with lasting offers is not lost to what is said after it: an error comes before it, what is only good to know after it.
+
     It lies over the upper edge of another widget: what is below it stays where it is when a message comes or goes.
     """
 
@@ -69,7 +73,8 @@ class MessageBar(QFrame):
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.dismiss)
         self._wrong = self._refusal = False
-        self._waiting: list[tuple[str, Sequence[Offer]]] = []
+        self._lasting = False
+        self._waiting: list[tuple[str, Sequence[Offer], bool]] = []
         self._below: QWidget | None = None
         self.hide()
 
@@ -105,6 +110,20 @@ class MessageBar(QFrame):
         if offers and offers is self._offers and not self.isHidden():
             self.dismiss()
 
+    def says(self, offers: Sequence[Offer]) -> bool:
+        """Whether the message that makes these offers is on the screen, or waits."""
+        shown = offers is self._offers and not self.isHidden()
+        return bool(offers) and (shown or any(said[1] is offers for said in self._waiting))
+
+    def revise(self, former: Sequence[Offer], sentence: str, offers: Sequence[Offer]) -> None:
+        """Tells something else in the place of the message that makes the former offers; nothing where that was closed."""
+        if not self.says(former):
+            return
+        self._waiting = [(sentence, offers, said[2]) if said[1] is former else said for said in self._waiting]
+        if former is self._offers and not self.isHidden():
+            lasting, self._lasting = self._lasting, False
+            self._show(sentence, self._wrong, offers, lasting)
+
     def refuse(self, sentence: str) -> None:
         """Shows why something was not done; it goes with the next thing that is."""
         self._show(sentence, True)
@@ -115,19 +134,34 @@ class MessageBar(QFrame):
         if self._refusal and not self.isHidden():
             self.dismiss()
 
-    def tell(self, sentence: str, offers: Sequence[Offer] = ()) -> None:
-        """Shows something good to know, and buttons for what can be done; while an error is on the screen it waits."""
-        if self._wrong and not self.isHidden():
-            self._waiting.append((sentence, offers))
-        else:
-            self._show(sentence, False, offers)
+    def tell(self, sentence: str, offers: Sequence[Offer] = (), *, lasting: bool = False) -> None:
+        """Shows something good to know, and buttons for what can be done.
+
+        While an error is on the screen it waits; without offers it also waits for lasting ones.
+
+        Args:
+            sentence: what is told.
+            offers: what can be done.
+            lasting: whether the offers hold until they are withdrawn, whatever happens meanwhile.
+        """
+        if self.isHidden() or not (self._wrong or (self._lasting and not offers)):
+            self._show(sentence, False, offers, lasting)
+            return
+        self._waiting.append((sentence, offers, lasting))
+        plain = [said for said in self._waiting if not said[1]]
+        if len(plain) > _MOST_WAITING:
+            self._waiting.remove(plain[0])
+
+    def drop_waiting(self) -> None:
+        """Forgets what waits without offers: it is about something that is done anew."""
+        self._waiting = [said for said in self._waiting if said[1]]
 
     def dismiss(self) -> None:
         """Closes the message; the next one that waits takes its place."""
         self.hide()
         if self._waiting:
-            sentence, offers = self._waiting.pop(0)
-            self._show(sentence, False, offers)
+            sentence, offers, lasting = self._waiting.pop(0)
+            self._show(sentence, False, offers, lasting)
 
     def clear(self) -> None:
         """Forgets everything: another recording is open."""
@@ -155,11 +189,17 @@ class MessageBar(QFrame):
 
     def _accept(self, offer: Offer) -> None:
         if not offer.stays:
-            self.dismiss()
+            self.hide()
         offer.do()
+        if self.isHidden():
+            # What waits comes only now: perhaps it was about what has just been mended.
+            self.dismiss()
 
-    def _show(self, sentence: str, wrong: bool, offers: Sequence[Offer] = ()) -> None:
-        self._wrong, self._refusal = wrong, False
+    def _show(self, sentence: str, wrong: bool, offers: Sequence[Offer] = (), lasting: bool = False) -> None:
+        if self._lasting and not self.isHidden():
+            # Nobody has chosen yet.
+            self._waiting.insert(0, (self.label.text(), self._offers, True))
+        self._wrong, self._refusal, self._lasting = wrong, False, lasting
         self._offer(offers)
         self.setStyleSheet(_STYLES[wrong])
         sentence = " ".join(sentence.split())

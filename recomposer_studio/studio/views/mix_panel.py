@@ -1,5 +1,6 @@
 """The mix of the take that is heard: a few controls for every event, which act at once."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from PySide6.QtCore import Qt, Signal
@@ -35,6 +36,9 @@ _RE_ROLLS = (1, 3, 5, 10)
 class MixPanel(QScrollArea):
     """A line for every event of the take that is heard: amount, gain, pan, mute, solo, what was removed, and other takes' sounds.
 
+    Attributes:
+        note_of: gives what is to be said of a take's layer.
+
     Signals:
         comp_requested: (event id, take id) an event's sound of another take is wanted in a new take.
         reroll_requested: (event id, count) an event shall be rendered with other seeds.
@@ -46,6 +50,7 @@ class MixPanel(QScrollArea):
     def __init__(self, document: Document, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.document = document
+        self.note_of: Callable[[Take, Layer], str] = lambda take, layer: layer.note
         self._shown: tuple[tuple[str, str, str, bool], ...] = ()
         self._lines: dict[str, MixLine] = {}
         self._checked: tuple[Take | None, dict[str, RowCheck]] = (None, {})
@@ -232,10 +237,11 @@ class MixLine:
         for control in (self.amount, self.gain, self.pan, self.mute, self.solo):
             if control is not None:
                 control.setEnabled(not entry.locked)
+        note = self._panel.note_of(entry.take, layer)
         found = "" if layer.found_db is None else tr("found at {0} dB").format(f"{layer.found_db:+.1f}")
-        self.name.setToolTip(as_plain("\n".join(part for part in (self.name.text(), found, layer.note) if part)))
-        self.note.setText(f"{layer.note[:1].upper()}{layer.note[1:]}.")
-        self.note.setVisible(bool(layer.note))
+        self.name.setToolTip(as_plain("\n".join(part for part in (self.name.text(), found, note) if part)))
+        self.note.setText(f"{note[:1].upper()}{note[1:]}.")
+        self.note.setVisible(bool(note))
         self._show_check(self._panel.check(entry, event.id))
         self._filling = False
 

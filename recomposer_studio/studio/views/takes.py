@@ -157,7 +157,7 @@ class TakesPanel(QWidget):
         count = len(entry.take.layers)
         parts.append(self.tr("1 event") if count == 1 else self.tr("{0} events").format(count))
         facts = "  \u00b7  ".join(parts)
-        notes = [layer.note for layer in entry.take.layers if layer.note]
+        notes = [note for layer in entry.take.layers if (note := self.mix.note_of(entry.take, layer))]
         more = "\n".join([facts, entry.note, *entry.left_out, *notes]).strip()
         return entry.name, TakeLine(number, facts, entry.stars, entry.locked, more)
 
