@@ -24,6 +24,8 @@ BURIED = 0.235
 """What a dB more that model or repair finds raises the level of an event by which the model holds to be none of its box's power."""
 BURIED_DB, CLEARER_DB = -5.5, 14.5
 """Level of such an event where both find as much as there is background, and by how much it lies higher the more of the box is the event's."""
+LEAST_BEYOND = 1e-3
+"""Share of a box that repair takes at least: as little as a mask head is told, and as the constants above were fitted with."""
 CHUNK_FRAMES = 400
 """Frames that are transformed at a time: a box of an hour costs no more memory for its spectra than one of 4 s."""
 
@@ -36,7 +38,8 @@ class Claim:
         window: the frames that were looked at.
         power: band power of every channel, (channels, bands, frames).
         share: the claimed share, (channels, bands, frames), zero outside the box.
-        excess: spectral repair's claim, likewise; the share itself where repair made it.
+        excess: what spectral repair would claim if the event had no frequency limits, likewise.
+        limits: one for bands within the event's frequency limits, else zero, (bands, 1).
         heard: SHA-256 of the samples that were looked at, with their place.
         kept: whether the event is a *keep*.
         by_repair: whether spectral repair made the claim, not a model.
@@ -46,6 +49,7 @@ class Claim:
     power: _FloatArray
     share: _FloatArray
     excess: _FloatArray
+    limits: _FloatArray
     heard: bytes
     kept: bool
     by_repair: bool
@@ -132,13 +136,21 @@ def claim(
         excesses.append(np.where(active, excess, 0.0))
     limits = _band_limits(event)[:, None]
     claimed = np.stack(shares) * limits
-    beyond = claimed if generator is None else np.stack(excesses) * limits
     if event.action is Action.KEEP and generator is None:
         for other, frames in zip(heard, others_active, strict=True):
             if _goes_on_around(event, other):
                 # The edit's own surroundings hold this sound already: to claim it here would protect what is to be edited.
                 claimed[..., frames] = 0.0
-    return Claim(window, power, claimed, beyond, heard_samples, event.action is Action.KEEP, generator is None)
+    return Claim(
+        window,
+        power,
+        claimed,
+        np.stack(excesses),
+        limits,
+        heard_samples,
+        event.action is Action.KEEP,
+        generator is None,
+    )
 
 
 def _no_background(source: Source, window: Window, grid: BandGrid, others: tuple[Event, ...]) -> NDArray[np.bool_]:
@@ -196,8 +208,9 @@ class Separation:
         power: band power, (channels, bands, frames).
         share: this event's share, (channels, bands, frames).
         total: the shares of all edited events together, likewise; what is left of one is background and kept sound.
-        excess: what spectral repair alone would claim, likewise; the rest is background.
         kept: the shares of all kept events together, likewise.
+        excess: what spectral repair alone would claim if the event had no frequency limits, likewise.
+        limits: one for bands within the event's frequency limits, else zero, (bands, 1).
         by_repair: whether spectral repair made the share, not a model.
     """
 
@@ -205,8 +218,9 @@ class Separation:
     power: _FloatArray
     share: _FloatArray
     total: _FloatArray
-    excess: _FloatArray
     kept: _FloatArray
+    excess: _FloatArray
+    limits: _FloatArray
     by_repair: bool
 
     def level_db(self, active: NDArray[np.bool_], quietest_db: float) -> float | None:
@@ -217,27 +231,27 @@ class Separation:
         what such events have. Fitted to composed training scenes with levels between -15 and 30 dB, and measured on validation scenes,
         by `benchmarks/masks.py levels`.
 
+        Background is what repair takes for it, less what other rows claim; in all bands, whatever the event's frequency limits.
+
         Args:
             active: the frames of the box, (frames,).
             quietest_db: a background is never taken to be quieter.
         """
-        found, rest = self.powers(active)
+        power, share, excess = (part[:, :, active] for part in (self.power, self.share, self.excess))
+        others = (self.total + self.kept)[:, :, active] - share
+
+        def mean(part: _FloatArray) -> float:
+            return float((power * part).sum(axis=1).mean())
+
+        found = mean(share)
         if found <= NOTHING:
             return None
-        # What a keep row claims is neither the event's nor background.
-        power, excess, kept = (part[:, :, active] for part in (self.power, self.excess, self.kept))
-        below = max(float((power * (1.0 - excess)).sum(axis=1).mean()), 10.0 ** (quietest_db / 10.0))
+        below = max(mean(1.0 - np.maximum(excess, others)), 10.0 ** (quietest_db / 10.0))
         if self.by_repair:
             return 10.0 * log10(found / below)
-        beyond = float((power * np.minimum(excess, 1.0 - kept)).sum(axis=1).mean())
-        return level_of(found, rest, beyond, below)
-
-    def powers(self, active: NDArray[np.bool_]) -> tuple[float, float]:
-        """Mean power per frame of (event, background) over the active frames, summed over bands, channel mean."""
-        power = self.power[:, :, active]
-        event = (power * self.share[:, :, active]).sum(axis=1).mean()
-        rest = (power * (1.0 - self.total[:, :, active])).sum(axis=1).mean()
-        return float(event), float(rest)
+        unclaimed = np.maximum(0.0, 1.0 - others) * self.limits
+        rest = mean(np.maximum(0.0, unclaimed - share))
+        return level_of(found, rest, mean(np.minimum(excess, unclaimed)), below)
 
 
 def level_of(found: float, rest: float, beyond: float, below: float) -> float:
@@ -246,12 +260,12 @@ def level_of(found: float, rest: float, beyond: float, below: float) -> float:
     Args:
         found: power that the model gives the event, above 0.
         rest: what it leaves.
-        beyond: power that repair gives the event; nothing where it finds none.
+        beyond: power that repair gives the event.
         below: what repair leaves, above 0.
     """
     own = found / (found + rest)
     found_db = 10.0 * log10(found / below)
-    beyond_db = 10.0 * log10(beyond / below) if beyond > NOTHING else found_db
+    beyond_db = 10.0 * log10(max(beyond, LEAST_BEYOND * (beyond + below)) / below)
     return own * found_db + (1.0 - own) * (BURIED * (found_db + beyond_db) + BURIED_DB + own * CLEARER_DB)
 
 
@@ -275,7 +289,7 @@ def separate(own: Claim, others: list[Claim]) -> Separation:
     _fit(over, edits, np.maximum(0.0, 1.0 - sum((over[i] for i in keeps), nothing)))
     kept = sum((over[i] for i in keeps), nothing)
     total = np.minimum(1.0, sum((over[i] for i in edits), nothing))
-    return Separation(own.window, own.power, over[0], total, own.excess, kept, own.by_repair)
+    return Separation(own.window, own.power, over[0], total, kept, own.excess, own.limits, own.by_repair)
 
 
 def _fit(shares: list[_FloatArray], chosen: list[int], room: _FloatArray) -> None:

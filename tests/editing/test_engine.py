@@ -189,6 +189,22 @@ def test_frequency_limits_confine_an_edit(recording: Path) -> None:
     assert spectrum[inside].sum() > 0.999 * spectrum.sum()
 
 
+def test_a_loud_sound_beyond_the_limits_does_not_count_as_background(tmp_path: Path) -> None:
+    quiet = noise(1, 4.0, RATE, 6, 1e-3)[0] + 0.05 * burst(1.5, 0.5, 4.0, RATE, 5000.0)
+    rumble = burst(1.5, 0.5, 4.0, RATE, 200.0)
+    limited = event("e", "enhance", 1.5, 2.0, low_hz=3000.0, high_hz=9000.0)
+    away = event("d", "delete", 1.5, 2.0, high_hz=1000.0)
+    found = []
+    for name, samples, rows in (
+        ("a", quiet, [limited]),
+        ("b", quiet + rumble, [limited]),
+        ("c", quiet + rumble, [limited, away]),
+    ):
+        with Source.open(write(tmp_path / f"{name}.wav", samples[None], RATE)) as source:
+            found.append(Engine().render(source, roll(*rows), Recipe()).layer("e").found_db)
+    assert found[1:] == pytest.approx([found[0]] * 2, abs=1.0)
+
+
 def test_frequency_limits_confine_an_inserted_sound(recording: Path) -> None:
     plain = event("i", "insert", 1.0, 1.6)
     with Source.open(recording) as source:
