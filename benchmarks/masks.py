@@ -2,15 +2,18 @@
 
 Run: python benchmarks/masks.py heads    --data DIR [--cache DIR] [--scenes 60] CHECKPOINT...
      python benchmarks/masks.py listener --data DIR [--cache DIR] [--scenes 192] CHECKPOINT...
+     python benchmarks/masks.py levels   --data DIR [--cache DIR] [--scenes 100] CHECKPOINT...
 
 `heads` gives the distance to the wanted scene after the edit by that before it: for every network of a checkpoint alone, for their mean, and for
 slacks of its corrections; where the row names the other sound of a box, also in how many scenes the named one falls by 6 dB more than the rest, and
 in how many it falls more at all. `listener` gives the figures of its validation for pairs of training events, which it learnt from, and for pairs of
-validation events.
+validation events. `levels` gives how well the level of an event is estimated on validation scenes, mean and mean absolute error in dB: from
+what the mask head finds, from what spectral repair finds, and by the rule of `editing/separation.py`; then the constants of that rule, fitted anew to
+training scenes.
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,24 +21,41 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from recomposer_studio.editing.separation import level_of
 from recomposer_studio.model.checkpoint import load_checkpoint
 from recomposer_studio.model.listener import Listener, build_listener
-from recomposer_studio.model.mask import MaskNet, build_mask, corrected
+from recomposer_studio.model.mask import MaskNet, build_mask, corrected, lessened
 from recomposer_studio.roll.event import Action
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.training.cache import AudioCache
 from recomposer_studio.training.listener import log_shares, pair_figures
 from recomposer_studio.training.listener_scenes import SoundBank, draw_batch
 from recomposer_studio.training.manifest import load_manifest, trained_classes
-from recomposer_studio.training.mask import Validation, band_distance, by_net, by_oracle, by_repair
-from recomposer_studio.training.mask_examples import MaskExample
+from recomposer_studio.training.mask import (
+    VALID_KINDS,
+    Validation,
+    band_distance,
+    by_net,
+    by_oracle,
+    by_repair,
+)
+from recomposer_studio.training.mask_examples import MaskExample, evaluation_example
+from recomposer_studio.training.scene_spec import Kind, SceneOptions
+from recomposer_studio.training.scenes import draw_scene
 
 SLACKS = (0.0, 0.5, 1.0, 2.0, 3.0)
 MARGIN_DB = 6.0
 BATCH = 16
 """Pairs that a listener hears at a time."""
+LEVELS_DB = {"as evaluated": (-9.0, -3.0), "any faint": (-15.0, 6.0), "loud": (6.0, 30.0)}
+"""Levels of events over their background in the scenes of `levels`; the last two are what the rule is fitted to."""
+FIRST_SEED = 3_000
+"""Other scenes than those by which weights are chosen."""
+REWEIGHTED = 15
+"""Rounds in which a least-squares fit comes near to least absolute errors."""
 
 _FloatArray = NDArray[np.floating]
+Share = Callable[[MaskExample], _FloatArray]
 Answers = Mapping[tuple[str, str], Sequence[_FloatArray]]
 
 
@@ -82,11 +102,10 @@ def with_slack(
     out: dict[tuple[str, str], list[_FloatArray]] = {}
     for kind, examples in valid.items():
         less = 0.0 if kind[1] == Action.ENHANCE.value else slack
-        shrunk = [np.maximum(c, 0.0) + np.minimum(c + less, 0.0) for c in found[kind]]
-        out[kind] = [
-            corrected(torch.from_numpy(e.repair), torch.from_numpy(c)).numpy() * e.active
-            for e, c in zip(examples, shrunk, strict=True)
-        ]
+        out[kind] = []
+        for e, c in zip(examples, found[kind], strict=True):
+            repair, power = torch.from_numpy(e.repair), torch.from_numpy(e.mixture * e.active)
+            out[kind].append(corrected(repair, lessened(repair, torch.from_numpy(c), power, less)).numpy() * e.active)
     return out
 
 
@@ -150,11 +169,72 @@ def listener_pairs(arguments: argparse.Namespace) -> None:
             print(folder.name, split, *(f"{name} {np.mean(found):.3f}" for name, found in values.items()), flush=True)
 
 
+def levels(arguments: argparse.Namespace) -> None:
+    """Prints errors of estimated levels, and the constants of the rule as training scenes would have them."""
+    library = load_manifest(arguments.data, share_alike=False)
+    cache, trained, texts = AudioCache(library, arguments.cache), trained_classes(library), LabelTable.load()
+    for folder in arguments.checkpoints:
+        checkpoint = load_checkpoint(folder)
+        share = by_net(build_mask(checkpoint), build_listener(checkpoint))
+
+        def powers(
+            split: str, kind: Kind, span_db: tuple[float, float], scenes: int, share: Share = share
+        ) -> _FloatArray:
+            heard = {event.class_name for event in cache.split(split).events}
+            classes = tuple(name for name in trained if name in heard)
+            options = SceneOptions(classes=classes, enhance_input_tbr_db=span_db)
+            rows = []
+            for seed in range(FIRST_SEED, FIRST_SEED + scenes):
+                scene = draw_scene(cache, split, seed, kind, "enhance", 10.0, options)
+                rows.append([*box_powers(evaluation_example(scene, texts), share), scene.edit.input_db])
+            return np.array(rows)
+
+        for name, span_db in LEVELS_DB.items():
+            for kind in VALID_KINDS:
+                found, rest, beyond, below, level_db = powers("valid", kind, span_db, arguments.scenes).T
+                by_rule = [level_of(*row) for row in zip(found, rest, beyond, below, strict=True)]
+                errors = {
+                    "mask head": 10.0 * np.log10(found / rest) - level_db,
+                    "repair": 10.0 * np.log10(beyond / below) - level_db,
+                    "both": np.array(by_rule) - level_db,
+                }
+                shown = (f"{who} {e.mean():+.1f} {np.abs(e).mean():.1f}" for who, e in errors.items())
+                print(f"{folder.name}, {kind}, {name}:", "  ".join(shown), flush=True)
+        learnt = [
+            powers("train", kind, LEVELS_DB[name], scenes)
+            for kind in VALID_KINDS
+            for name, scenes in (("any faint", 4 * arguments.scenes), ("loud", arguments.scenes))
+        ]
+        print(f"{folder.name}: BURIED, BURIED_DB, CLEARER_DB =", *fitted_rule(np.concatenate(learnt)).round(3))
+
+
+def box_powers(example: MaskExample, share: Share) -> tuple[float, float, float, float]:
+    """Power inside the box that a mask head gives the event and leaves, and that repair gives it and leaves."""
+    power = example.mixture * example.active
+    taken, excess = share(example), example.repair * example.active
+    by_head, by_repair = float((power * taken).sum()), float((power * excess).sum())
+    return by_head, float(power.sum()) - by_head, by_repair, float(power.sum()) - by_repair
+
+
+def fitted_rule(rows: _FloatArray) -> _FloatArray:
+    """The three constants of `level_of` with the least absolute error; rows of `box_powers` and the true level in dB."""
+    found, rest, beyond, below, level_db = rows.T
+    own = found / (found + rest)
+    found_db, beyond_db = 10.0 * np.log10(found / below), 10.0 * np.log10(beyond / below)
+    terms = (1.0 - own)[:, None] * np.stack([found_db + beyond_db, np.ones_like(own), own], axis=1)
+    wanted, weight = level_db - own * found_db, np.ones_like(own)
+    for _ in range(REWEIGHTED):
+        scale = np.sqrt(weight)[:, None]
+        constants: _FloatArray = np.linalg.lstsq(terms * scale, wanted * scale[:, 0], rcond=None)[0]
+        weight = 1.0 / np.maximum(np.abs(wanted - terms @ constants), 1.0)
+    return constants
+
+
 def main() -> None:
     """Reads the arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     actions = parser.add_subparsers(required=True)
-    for name, action, scenes in (("heads", heads, 60), ("listener", listener_pairs, 192)):
+    for name, action, scenes in (("heads", heads, 60), ("listener", listener_pairs, 192), ("levels", levels, 100)):
         one = actions.add_parser(name)
         one.add_argument("--data", type=Path, required=True)
         one.add_argument("--cache", type=Path)

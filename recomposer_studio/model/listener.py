@@ -30,12 +30,11 @@ PAIR = 2
 _KERNEL = 7
 _DROPOUT = 0.25
 _SAME = 0.999
-_LEAST, _SCALE = (-8.0, -16.0), 3.0
-"""Logarithms of shares are cut there, by the cell alone and given the box: what is left of a class that the box makes unlikely still tells cells
-apart."""
+_LEAST, _SCALE = -8.0, 3.0
+"""Logarithms of shares are cut below the one, where a cell says nothing any more, and divided by the other, to be of the size of the other planes."""
 _NONE = 1e-12
-_ROUNDS, _PART = 3, 0.5
-"""How often the parts of the classes in a box are worked out anew, and how much the asked one has at least for all others together."""
+_PLAINER = 1.5
+"""Power by which what a box holds beside the sound asked for stands out; chosen by the cross-entropy of the shares in boxes of validation pairs."""
 
 
 @dataclass(frozen=True)
@@ -203,17 +202,19 @@ class Listener(nn.Module):
         keys = torch.cat([keys, self.background[None]])
         return torch.einsum("beft,ne->bftn", cells, keys[:, :-1]) + keys[:, -1]
 
-    def heard(self, planes: Tensor, label: Tensor, active: Tensor) -> Tensor:
+    def heard(self, planes: Tensor, label: Tensor, active: Tensor, doubt: Tensor | None = None) -> Tensor:
         """What a mask head is told: how likely the power in a band and frame is the asked sound's, the background's, another's.
 
         The asked class stands against all others it knows; one that it does not know joins them. Told twice: by the cell alone, then given
-        the box. Alone, among all classes a cell is rarely sure of one; but the row says that the asked one is there, and cells agree
-        on what else is.
+        the box (`_parts`). Alone, among all classes a cell is rarely sure of one; but the row says that the asked one is there, and the box what
+        else is.
 
         Args:
             planes: (batch, 2, bands, frames); any number of frames.
             label: text vectors of the labels asked about, (batch, 64).
             active: frames of the box, (batch, frames).
+            doubt: added to the evidence for what is asked for and for every known class, (batch, 1 + classes): noise, for training a mask head on
+                recordings that the listener has learnt, and of which it is too sure.
 
         Returns:
             (batch, 6, bands, frames): logarithms of the shares, cut below and scaled.
@@ -222,17 +223,19 @@ class Listener(nn.Module):
         active = functional.pad(active, (0, -frames % STEP)).unflatten(1, (-1, STEP)).amax(dim=2)
         cells = self(functional.pad(planes, (0, -frames % STEP)))
         with torch.autocast(planes.device.type, enabled=False):  # half a float does not know a class again
-            shares = self._shares(cells.float(), label.float(), active.float())
-        told = [s.log().clamp(min=least) / _SCALE for s, least in zip(shares, _LEAST, strict=True)]
+            shares = self._shares(cells.float(), label.float(), active.float(), doubt)
+        told = [s.log().clamp(min=_LEAST) / _SCALE for s in shares]
         return torch.cat(told, dim=1).repeat_interleave(PAIR, dim=2).repeat_interleave(STEP, dim=3)[..., :frames]
 
-    def _shares(self, cells: Tensor, label: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
+    def _shares(self, cells: Tensor, label: Tensor, active: Tensor, doubt: Tensor | None) -> tuple[Tensor, Tensor]:
         """Shares of what is asked for, the background and anything else in every cell, by the cell alone and given the box."""
         known = functional.normalize(self.known.float(), dim=1)
         same = functional.normalize(label, dim=1) @ known.T > _SAME
         asked, classes = self.keys(label)[:, None], self.keys(self.known).expand(len(label), -1, -1)
         keys = torch.cat([asked, self.background.expand(len(label), 1, -1), classes], dim=1)
         bias = torch.cat([keys[:, :2, -1], keys[:, 2:, -1].masked_fill(same, -torch.inf)], dim=1)
+        if doubt is not None:
+            bias = bias + torch.cat([doubt[:, :1], torch.zeros_like(doubt[:, :1]), doubt[:, 1:]], dim=1)
         speak = torch.einsum("beft,bne->bftn", cells, keys[..., :-1]).add_(bias[:, None, None]).softmax(dim=-1)
         parts = _parts(speak, active)
         return _three(speak, torch.ones_like(parts)), _three(speak, parts)
@@ -256,30 +259,23 @@ def _three(speak: Tensor, parts: Tensor) -> Tensor:
 
 
 def _parts(speak: Tensor, active: Tensor) -> Tensor:
-    """How much of a box every class makes up, from what its cells say.
+    """How much of a box every class may make up, from what its cells say.
 
-    Expectation and maximisation over the cells of a box, from equal parts on (Saerens, Latinne & Decaestecker, "Adjusting the outputs of
-    a classifier to new a priori probabilities", 2002), as if it had been trained on equal parts: how common the background was is not divided
-    out. What is asked for counts at least half as much as all that is neither it nor background, whether it is there or not.
+    The listener learns to say which of the few sounds that are there holds a cell (`training.listener.cross_entropies`), but not which are there. The
+    row says it of one; of the others, those count that the box speaks for. What is asked for, the background, and all others together may make up
+    as much as each other: which of them it is in a cell, the cell says.
 
     Args:
         speak: how much every cell speaks for what is asked for, the background, all others, (batch, bands, steps, n); sums to 1.
         active: steps of the box, (batch, steps).
 
     Returns:
-        (batch, n), above 0; equal ones where no step is active.
+        (batch, n), above 0: 1 for what is asked for, 1 for the background, and the others', which sum to 1.
     """
     weight = active[:, None, :].expand(speak.shape[:3])
-    weight = weight / weight.sum(dim=(1, 2), keepdim=True).clamp(min=1.0)
-    parts = torch.full_like(speak[:, 0, 0], 1.0 / speak.shape[-1])
-    for _ in range(_ROUNDS):
-        whole = torch.einsum("bftn,bn->bft", speak, parts).clamp(min=_NONE)
-        parts = parts * torch.einsum("bft,bftn->bn", weight / whole, speak)
-        own, background, others = parts.split([1, 1, parts.shape[1] - 2], dim=1)
-        own = torch.maximum(own, _PART * others.sum(dim=1, keepdim=True))
-        parts = torch.cat([own, background, others], dim=1)
-        parts = parts / parts.sum(dim=1, keepdim=True).clamp(min=_NONE)
-    return parts.clamp(min=_NONE)
+    mean = torch.einsum("bft,bftn->bn", weight / weight.sum(dim=(1, 2), keepdim=True).clamp(min=1.0), speak)
+    others = mean[:, 2:].clamp(min=_NONE) ** _PLAINER
+    return torch.cat([torch.ones_like(mean[:, :2]), others / others.sum(dim=1, keepdim=True)], dim=1)
 
 
 def _unfolded(x: Tensor) -> Tensor:

@@ -37,6 +37,8 @@ _ENOUGH_FRAMES = 10
 _LEAST_SPREAD = 0.3
 _MOST_BESIDE = 16
 _STEADY_SPREADS = 3.0
+_LEVEL_UNIT, _EXCESS_UNIT, _FARTHEST = 3.0, 2.0, 5.0
+_OTHERS, _NOTHING = 0.7, 1e-30
 _FloatArray = NDArray[np.float64]
 _BoolArray = NDArray[np.bool_]
 
@@ -113,8 +115,13 @@ def level_planes(log_power: _FloatArray, mean: _FloatArray) -> tuple[_FloatArray
         log_power: natural logarithm of band power, (bands, frames).
         mean: its mean over the surroundings, (bands, 1).
     """
-    level, excess = (log_power - mean.mean()) / 3.0, (log_power - mean) / 2.0
-    return np.clip(level, -5.0, 5.0), np.clip(excess, -5.0, 5.0)
+    level, excess = (log_power - mean.mean()) / _LEVEL_UNIT, (log_power - mean) / _EXCESS_UNIT
+    return np.clip(level, -_FARTHEST, _FARTHEST), np.clip(excess, -_FARTHEST, _FARTHEST)
+
+
+def moved_planes(planes: Tensor, by: Tensor) -> Tensor:
+    """`level_planes` after the log power has changed by so many nepers of power; planes (batch, 2, bands, frames), by (batch, bands, frames)."""
+    return (planes + torch.stack([by / _LEVEL_UNIT, by / _EXCESS_UNIT], dim=1)).clamp(-_FARTHEST, _FARTHEST)
 
 
 def mask_features(
@@ -149,7 +156,7 @@ def mask_features(
     share = np.clip(repair, _UNSURE, _SURE)
     planes = (
         *level_planes(log_power, mean),
-        np.clip((log_power - mean) / spread / 4.0, -5.0, 5.0),
+        np.clip((log_power - mean) / spread / 4.0, -_FARTHEST, _FARTHEST),
         np.log(share / (1.0 - share)) / 4.0,
     )
     activity = np.stack([active, others_active.any(axis=0)])
@@ -165,8 +172,8 @@ class MaskConfig:
         refiner: the convolutions over bands and frames after it; checkpoints of the first kind have none.
         words: length of the vector of what is asked for that modulates every block; 0 in checkpoints of the first kinds.
         beside: networks of the same shape whose corrections are averaged with this one's: trained apart, they err differently.
-        delete_slack: by how much a correction that leaves more of an event to be deleted than repair would is lessened, in logits; chosen on
-            validation scenes: the networks have to tell events from each other and hedge, repair takes one that is alone whole.
+        delete_slack: by how much at most a correction that leaves more of an event to be deleted than repair would is lessened (`lessened`), in
+            logits; chosen on validation scenes.
         hears: it is told a listener's answer; checkpoints of the first kinds have no listener.
     """
 
@@ -189,7 +196,7 @@ class MaskConfig:
             raise ValueError("delete_slack is negative")
 
     def slack(self, action: Action) -> float:
-        """What a correction below 0 for an event of this action is lessened by."""
+        """What a correction below 0 for an event of this action is lessened by at most."""
         return self.delete_slack if action is Action.DELETE else 0.0
 
 
@@ -229,7 +236,7 @@ class MaskNet(nn.Module):
             query: vectors of the events asked about, (batch, 128).
             others: vectors of the other events, (batch, events, 128).
             others_active: their activity, (batch, events, frames).
-            slack: logits that a correction below 0 is lessened by.
+            slack: logits that a correction below 0 is lessened by at most.
             heard: `heard_by` a listener, (batch, 6, bands, frames), for a network that is told.
 
         Returns:
@@ -240,7 +247,10 @@ class MaskNet(nn.Module):
         for other in self.beside:
             correction = correction + cast(MaskNet, other).correction(*inputs)
         correction = correction.double() / (1 + len(self.beside))
-        correction = correction.clamp(min=0.0) + (correction + slack).clamp(max=0.0) if slack else correction
+        if slack:
+            # Features are cut: what lies 65 dB over the surroundings weighs no more than that.
+            power = torch.exp(_LEVEL_UNIT * features[:, :BANDS].double()) * features[:, None, PLANES * BANDS]
+            correction = lessened(repair, correction, power, slack)
         return corrected(repair, correction) * features[:, None, PLANES * BANDS]
 
     def correction(
@@ -263,12 +273,30 @@ class MaskNet(nn.Module):
         return correction
 
 
-def heard_by(listener: Listener | None, features: Tensor, query: Tensor) -> Tensor | None:
-    """What a listener makes of the windows, as a mask head is told it; arguments as in `MaskNet.forward`."""
+def heard_by(listener: Listener | None, features: Tensor, query: Tensor, doubt: Tensor | None = None) -> Tensor | None:
+    """What a listener makes of the windows, as a mask head is told it; arguments as in `MaskNet.forward` and `Listener.heard`."""
     if listener is None:
         return None
     planes = features[:, : LISTENER_PLANES * BANDS].unflatten(1, (LISTENER_PLANES, BANDS))
-    return listener.heard(planes, query[:, -TEXT:], features[:, PLANES * BANDS])
+    return listener.heard(planes, query[:, -TEXT:], features[:, PLANES * BANDS], doubt)
+
+
+def lessened(repair: Tensor, correction: Tensor, power: Tensor, slack: float) -> Tensor:
+    """Corrections, those that leave more than repair would lessened as far as the box holds one event alone.
+
+    A network has to tell events from each other and hedges; repair takes one that is alone whole. Where the network takes nearly all that repair
+    takes there is nothing else to spare; where it takes less than `_OTHERS` of that power, it has found something, and its word counts.
+
+    Args:
+        repair: spectral repair's share, (..., bands, frames), float64.
+        correction: of its logit, likewise.
+        power: of the input inside the box, in any unit, and 0 outside, likewise.
+        slack: logits by which corrections are lessened where the event is alone.
+    """
+    taken = (power * torch.minimum(corrected(repair, correction), repair)).sum(dim=(-2, -1))
+    alone = (taken / (power * repair).sum(dim=(-2, -1)).clamp(min=_NOTHING) - _OTHERS) / (1.0 - _OTHERS)
+    by = slack * alone.clamp(0.0, 1.0)[..., None, None]
+    return correction.clamp(min=0.0) + (correction + by).clamp(max=0.0)
 
 
 def corrected(repair: Tensor, correction: Tensor) -> Tensor:
@@ -314,7 +342,7 @@ def predict_share(
         query: vector of the event, (128,).
         others: vectors of the other events, (events, 128).
         others_active: their activity, (events, frames).
-        slack: what a correction below 0 is lessened by, `MaskConfig.slack`.
+        slack: what a correction below 0 is lessened by at most, `MaskConfig.slack`.
         listener: what a network that is told is told by.
 
     Returns:

@@ -15,16 +15,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
-from recomposer_studio.audio.bands import BandGrid
+from recomposer_studio.audio.bands import BANDS, BandGrid
 from recomposer_studio.data import data_folder
 from recomposer_studio.editing.regions import Window
 from recomposer_studio.errors import InputError
 from recomposer_studio.model.catalogue import CONFIG
 from recomposer_studio.model.checkpoint import load_checkpoint, write_facts, write_part
 from recomposer_studio.model.conditioning import TextVectors
-from recomposer_studio.model.listener import Listener, build_listener
-from recomposer_studio.model.mask import MaskConfig, MaskNet, build_mask, heard_by, predict_share
+from recomposer_studio.model.listener import LISTENER_PLANES, STEP, Listener, build_listener
+from recomposer_studio.model.mask import MaskConfig, MaskNet, build_mask, heard_by, moved_planes, predict_share
 from recomposer_studio.model.refiner import RefinerConfig
 from recomposer_studio.roll.event import Action
 from recomposer_studio.roll.labels import LabelTable
@@ -47,6 +48,8 @@ VALID_KINDS: tuple[Kind, ...] = ("plain", "overlap")
 VALID_ACTIONS = ("delete", "enhance")
 
 _RATIO_WEIGHT = 0.2
+_DOUBT = 1.6
+"""Noise that makes what a listener tells of training events as uncertain as what it tells of validation events, by their cross-entropy."""
 _BETAS = (0.9, 0.95)
 _DECAY = 0.01
 _INNER = ("encoder.blocks", "refiner.down", "refiner.up")
@@ -65,6 +68,7 @@ class MaskTraining(Training):
         average: decay of the averaged weights, which are the ones that are kept.
         valid_scenes: validation scenes of every kind and action.
         valid_every_s: seconds between validations.
+        heard_weight: what `heard_distance` counts in the loss; 0 leaves it out. It needs a listener.
         precision: of the linear layers in training; bfloat16 halves their time on processors that have it. Weights stay float32.
         drawers: processes that draw scenes beside the network; 0 draws in a thread.
         config: the network.
@@ -77,6 +81,7 @@ class MaskTraining(Training):
     beside: Path | None = None
     peak_rate: float = 7e-4
     average: float = 0.998
+    heard_weight: float = 0.0
     valid_scenes: int = 24
     valid_every_s: float = 300.0
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -110,6 +115,41 @@ def mask_loss(share: Tensor, batch: MaskBatch, crew: Crew | None = None) -> tupl
     total = total.clamp(min=1.0)
     nepers = (distance * weight).sum() / total
     return nepers + _RATIO_WEIGHT * (ratio * weight).sum() / total, nepers
+
+
+def heard_distance(share: Tensor, batch: MaskBatch, listener: Listener, crew: Crew | None = None) -> Tensor:
+    """How differently a listener hears what an edit leaves and what it should leave, in nats; in the boxes of every second example, to save time.
+
+    Kullback-Leibler divergence of the shares that it gives all classes in a cell. The spectral distance weighs all cells alike; who listens weighs
+    those that tell what sounds. The listener learnt from the same recordings; no classifier that prints a figure takes part.
+
+    Args:
+        share: the network's answer, (batch, bands, frames).
+        batch: what it was asked.
+        listener: who hears.
+        crew: as in `mask_loss`.
+
+    Returns:
+        A scalar, mean over the cells of the boxes.
+    """
+    share, mixture, desired, active = (part[::2] for part in (share, batch.mixture, batch.desired, batch.active))
+    planes = batch.features[::2, : LISTENER_PLANES * BANDS].unflatten(1, (LISTENER_PLANES, BANDS))
+    beyond = -planes.shape[-1] % STEP
+    before = torch.log(mixture + FLOOR)
+
+    def said(power: Tensor) -> Tensor:
+        moved = moved_planes(planes, (torch.log(power + FLOOR) - before) * active[:, None, :])
+        cells = listener(functional.pad(moved.float(), (0, beyond)))
+        with torch.autocast(planes.device.type, enabled=False):
+            return listener.logits(cells.float(), listener.keys(listener.known.float())).log_softmax(dim=-1)
+
+    with torch.no_grad():
+        wanted = said(desired)
+    divergence = (wanted.exp() * (wanted - said(outcome(share, mixture, batch.gain[::2])))).sum(dim=-1)
+    steps = functional.pad(active.to(divergence.dtype), (0, beyond)).unflatten(1, (-1, STEP)).amax(dim=2)
+    weight = steps[:, None, :].expand_as(divergence)
+    total = weight.sum() if crew is None else crew.mean(weight.sum())
+    return (divergence * weight).sum() / total.clamp(min=1.0)
 
 
 def band_distance(share: NDArray[np.floating], example: MaskExample) -> float:
@@ -205,6 +245,8 @@ def _train(options: MaskTraining, device: torch.device, crew: Crew, report: Call
     cache, texts = options.recordings(), RememberedTexts(LabelTable.load())
     classes = trained_classes(cache.library)
     listener = _listener(options.out) or (_listener(options.start) if options.start else None)
+    if options.heard_weight and listener is None:
+        raise InputError(f"{options.out}: heard_weight needs a listener; train one there first")
     options = replace(options, config=replace(options.config, hears=listener is not None))
     net = MaskNet(options.config)
     if options.start is not None:
@@ -224,7 +266,8 @@ def _train(options: MaskTraining, device: torch.device, crew: Crew, report: Call
     with closing(ExampleStream(cache, texts, options.drawers, seed, size, fresh, run.step)) as stream:
         while run.going:
             batch = stream.next().to(device)
-            run.learn(training_loss(net, batch, options.precision, crew, listener))
+            draws = torch.Generator().manual_seed(run.step + seed)
+            run.learn(training_loss(net, batch, options.precision, crew, listener, draws, options.heard_weight))
             if judge is not None and run.judge_due(options.valid_every_s):
                 judge(run)
     run.keep()
@@ -310,15 +353,26 @@ def training_loss(
     precision: str = "float32",
     crew: Crew | None = None,
     listener: Listener | None = None,
+    draws: torch.Generator | None = None,
+    heard_weight: float = 0.0,
 ) -> Tensor:
-    """The loss of a batch; with a crew, that of the whole crew's batch in its mean over the processes. A listener does not learn."""
+    """The loss of a batch; with a crew, that of the whole crew's batch in its mean over the processes.
+
+    A listener does not learn; it is made to doubt by noise from `draws`, without which it is as sure as in use. `heard_distance` is added where it
+    has a weight.
+    """
     net.train()
+    doubt = None
+    if listener is not None and draws is not None:
+        noise = torch.randn(len(batch.query), 1 + listener.config.classes, generator=draws)
+        doubt = _DOUBT * noise.to(batch.query.device)
     with torch.autocast(batch.features.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         with torch.no_grad():
-            heard = heard_by(listener, batch.features, batch.query)
+            heard = heard_by(listener, batch.features, batch.query, doubt)
         inputs = (batch.features, batch.repair, batch.query, batch.others, batch.others_active)
         share = net(*inputs, heard=heard)
-    return mask_loss(share, batch, crew)[0]
+        heard_too = heard_distance(share, batch, listener, crew) if listener is not None and heard_weight else 0.0
+    return mask_loss(share, batch, crew)[0] + heard_weight * heard_too
 
 
 class _Judge:

@@ -198,14 +198,14 @@ def models(tmp_path, monkeypatch):
 
 def test_models_are_checked_by_their_hashes(models):
     assert only(checks.check_models()).level is Level.GOOD
-    weights = models / "recomposer-small" / "mask.safetensors"
+    weights = models / "recomposer-small" / "listener.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
     finding = only(checks.check_models())
-    assert finding.level is Level.PROBLEM and "mask.safetensors is not what" in finding.words
+    assert finding.level is Level.PROBLEM and "listener.safetensors is not what" in finding.words
     weights.unlink()
-    assert "mask.safetensors cannot be read" in only(checks.check_models()).words
+    assert "listener.safetensors cannot be read" in only(checks.check_models()).words
     shutil.rmtree(models / "recomposer-small")
     assert "the default model is missing" in only(checks.check_models()).words
     assert any("no built-in tagger" in finding.words for finding in checks.check_taggers())

@@ -1,5 +1,6 @@
 """The mask head: untrained it is spectral repair, outside the box it is silent, and its features do not depend on loudness."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from recomposer_studio.model.mask import (
     clipped,
     corrected,
     held_back,
+    lessened,
     mask_features,
     predict_share,
     surroundings,
@@ -176,6 +178,35 @@ def test_a_lessened_correction_lies_between_repair_and_the_network() -> None:
     np.testing.assert_array_equal(no, np.maximum(whole, repair))  # what takes more than repair stays as it is
     assert ((half - no) * (whole - half) >= -1e-6).all() and not np.array_equal(half, whole)
     assert (whole > repair).any() and (whole < repair).any()
+
+
+@pytest.mark.parametrize(("taken", "by"), [(0.4, 0.0), (0.7, 0.0), (0.85, 1.0), (1.0, 2.0), (1.6, 2.0)])
+def test_corrections_are_lessened_as_far_as_the_event_is_alone(taken: float, by: float) -> None:
+    # In the first band repair takes half; in the second, where there is no power, the network corrects by -3.
+    repair, power = torch.full((2, 1), 0.5, dtype=torch.float64), torch.tensor([[1.0], [0.0]], dtype=torch.float64)
+    correction = torch.tensor([[math.log(0.5 * taken / (1.0 - 0.5 * taken))], [-3.0]], dtype=torch.float64)
+    out = lessened(repair, correction, power, 2.0)
+    assert out[1].item() == pytest.approx(-3.0 + by)
+    np.testing.assert_allclose(out[0], correction[0] if taken > 1.0 else (correction[0] + by).clamp(max=0.0))
+
+
+def test_what_repair_never_finds_does_not_make_a_box_an_event_alone() -> None:
+    # Repair takes another sound's burst; the network leaves that and takes a steady sound that repair does not see.
+    repair = torch.tensor([[0.9], [1e-3]], dtype=torch.float64)
+    correction = torch.logit(torch.tensor([[0.1], [0.9]], dtype=torch.float64)) - torch.logit(repair)
+    for loudness in (0.5, 1.0, 50.0):
+        power = torch.tensor([[1.0], [loudness]], dtype=torch.float64)
+        torch.testing.assert_close(lessened(repair, correction, power, 2.0), correction)
+
+
+def test_a_silent_box_is_no_error_and_units_do_not_matter() -> None:
+    rng = torch.Generator().manual_seed(0)
+    repair, correction = torch.rand(2, 3, 5, generator=rng), torch.randn(2, 3, 5, generator=rng)
+    repair, correction, power = repair.double(), correction.double() / 4.0, torch.rand(2, 3, 5, generator=rng).double()
+    assert torch.isfinite(lessened(repair, correction, 0.0 * power, 2.0)).all()
+    once = lessened(repair, correction, power, 2.0)
+    torch.testing.assert_close(lessened(repair, correction, 1e4 * power, 2.0), once)
+    assert not torch.equal(once, correction)
 
 
 def test_what_goes_on_steadily_through_a_box_stays() -> None:

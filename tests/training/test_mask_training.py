@@ -15,6 +15,7 @@ from recomposer_studio.errors import InputError
 from recomposer_studio.model.checkpoint import load_checkpoint, write_part
 from recomposer_studio.model.conditioning import TEXT
 from recomposer_studio.model.encoder import EncoderConfig
+from recomposer_studio.model.listener import Listener, ListenerConfig
 from recomposer_studio.model.mask import MASK_FEATURES, MaskConfig, MaskNet, build_mask, clipped, corrected
 from recomposer_studio.model.refiner import RefinerConfig
 from recomposer_studio.roll.labels import LabelTable
@@ -29,6 +30,7 @@ from recomposer_studio.training.mask import (
     by_oracle,
     by_repair,
     edited_sound,
+    heard_distance,
     mask_loss,
     mask_optimisers,
     outcome,
@@ -50,6 +52,7 @@ from recomposer_studio.training.run import Run
 from recomposer_studio.training.scene_spec import UNKNOWN_LABEL, SceneOptions
 from recomposer_studio.training.scenes import Scene, draw_scene
 
+_EAR = ListenerConfig((4, 6, 8, 8), width=16, hidden=16, dilations=(1,), embedding=8, words=8, classes=3)
 _SMALL = MaskConfig(EncoderConfig(features=MASK_FEATURES, width=16, kernel=3, dilations=(1, 2)))
 
 
@@ -267,6 +270,55 @@ def test_steps_on_one_batch_bring_the_loss_down(batch: MaskBatch, precision: str
         run.step += 100  # past the slow beginning
         run.learn(loss)
     assert losses[-1] < 0.95 * losses[0]
+
+
+def test_a_network_in_training_is_told_with_doubt(batch: MaskBatch) -> None:
+    torch.manual_seed(0)
+    listener = _ear()
+    net = MaskNet(replace(_SMALL, hears=True, encoder=replace(_SMALL.encoder, dropout=0.0)))
+    torch.nn.init.normal_(net.leave.weight)
+    assert net.heard is not None
+    torch.nn.init.normal_(net.heard.weight)
+    with torch.no_grad():
+        sure, *doubting = (
+            float(training_loss(net, batch, listener=listener, draws=draws and torch.Generator().manual_seed(draws)))
+            for draws in (None, 1, 1, 2)
+        )
+    assert doubting[0] == doubting[1]
+    assert len({sure, *doubting}) == 3
+
+
+def _ear() -> Listener:
+    torch.manual_seed(0)
+    listener = Listener(_EAR, trained=True).eval().requires_grad_(False)
+    listener.known = torch.eye(TEXT)[:3]
+    for layer in (listener.leave, listener.text, listener.key):  # an untrained one hears the same everywhere
+        torch.nn.init.normal_(layer.weight)
+    return listener
+
+
+def test_the_wanted_scene_is_heard_as_it_should_be_and_another_is_not(batch: MaskBatch) -> None:
+    deleted = replace(batch, gain=torch.zeros_like(batch.gain), rest=0.25 * batch.mixture, desired=0.25 * batch.mixture)
+    right = torch.full_like(batch.mixture, 0.75)
+    assert float(heard_distance(right, deleted, _ear())) == pytest.approx(0.0, abs=1e-5)
+    wrong = torch.full_like(right, 0.1).requires_grad_()
+    distance = heard_distance(wrong, deleted, _ear())
+    distance.backward()
+    assert float(distance.detach()) > 1e-4 and wrong.grad is not None
+    inside = deleted.active[:, None, :].expand_as(wrong) > 0
+    assert wrong.grad[::2][inside[::2]].abs().max() > 0.0
+    assert not wrong.grad[1::2].any() and not wrong.grad[~inside].any()
+
+
+def test_what_is_heard_counts_by_its_weight(batch: MaskBatch, tiny_folder: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = MaskNet(replace(_SMALL, hears=True, encoder=replace(_SMALL.encoder, dropout=0.0)))
+    with torch.no_grad():
+        losses = [float(training_loss(net, batch, listener=_ear(), heard_weight=weight)) for weight in (0.0, 0.5, 1.0)]
+    assert losses[2] - losses[1] == pytest.approx(losses[1] - losses[0], rel=1e-3) and losses[1] > losses[0]
+    options = MaskTraining(tiny_folder, tmp_path, max_minutes=0.0, valid_scenes=1, config=_SMALL, heard_weight=0.3)
+    with pytest.raises(InputError, match="needs a listener"):
+        train_mask(options, lambda line: None)
 
 
 def test_every_weight_has_one_optimiser_and_biases_do_not_decay() -> None:
