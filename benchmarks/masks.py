@@ -1,6 +1,6 @@
 """How mask heads compare on validation scenes in the band grid, and how well a listener tells sounds apart. Weights are chosen by these figures.
 
-Run: python benchmarks/masks.py heads    --data DIR [--cache DIR] [--scenes 60] CHECKPOINT...
+Run: python benchmarks/masks.py heads    --data DIR [--cache DIR] [--scenes 60] [--untrained] CHECKPOINT...
      python benchmarks/masks.py listener --data DIR [--cache DIR] [--scenes 192] CHECKPOINT...
      python benchmarks/masks.py levels   --data DIR [--cache DIR] [--scenes 100] CHECKPOINT...
 
@@ -63,7 +63,11 @@ def heads(arguments: argparse.Namespace) -> None:
     """Prints a line for repair, the ideal mask, and every network, checkpoint and slack."""
     library = load_manifest(arguments.data, share_alike=False)
     cache = AudioCache(library, arguments.cache)
-    valid = Validation.draw(cache, LabelTable.load(), trained_classes(library), arguments.scenes).examples
+    classes = trained_classes(library)
+    learnt = not arguments.untrained
+    if not learnt:
+        classes = tuple(sorted({event.class_name for event in cache.split("valid").events} - set(classes)))
+    valid = Validation.draw(cache, LabelTable.load(), classes, arguments.scenes).examples
     print(f"{arguments.scenes} validation scenes a line, distance after by distance before")
     print_line("repair", valid, {kind: [by_repair(e) for e in examples] for kind, examples in valid.items()})
     print_line("ideal mask", valid, {kind: [by_oracle(e) for e in examples] for kind, examples in valid.items()})
@@ -78,11 +82,11 @@ def heads(arguments: argparse.Namespace) -> None:
             part.config = replace(part.config, delete_slack=0.0)
             found.append(corrections(part, listener, valid))
             if len(alone) > 1:
-                print_line(f"{folder.name}, network {number + 1}", valid, with_slack(valid, found[-1], 0.0))
+                print_line(f"{folder.name}, network {number + 1}", valid, with_slack(valid, found[-1], 0.0, learnt))
         mean = {kind: [np.mean(each, axis=0) for each in zip(*(f[kind] for f in found), strict=True)] for kind in valid}
         for slack in sorted({*SLACKS, shipped}):
             here = " (as it is)" if slack == shipped else ""
-            print_line(f"{folder.name}, slack {slack}{here}", valid, with_slack(valid, mean, slack))
+            print_line(f"{folder.name}, slack {slack}{here}", valid, with_slack(valid, mean, slack, learnt))
 
 
 def corrections(
@@ -96,7 +100,7 @@ def corrections(
 
 
 def with_slack(
-    valid: Mapping[tuple[str, str], Sequence[MaskExample]], found: Answers, slack: float
+    valid: Mapping[tuple[str, str], Sequence[MaskExample]], found: Answers, slack: float, learnt: bool
 ) -> dict[tuple[str, str], list[_FloatArray]]:
     """Shares after corrections; for Delete, those that leave more than repair are lessened by a slack."""
     out: dict[tuple[str, str], list[_FloatArray]] = {}
@@ -105,7 +109,8 @@ def with_slack(
         out[kind] = []
         for e, c in zip(examples, found[kind], strict=True):
             repair, power = torch.from_numpy(e.repair), torch.from_numpy(e.mixture * e.active)
-            out[kind].append(corrected(repair, lessened(repair, torch.from_numpy(c), power, less)).numpy() * e.active)
+            taken = corrected(repair, lessened(repair, torch.from_numpy(c), power, less, learnt))
+            out[kind].append(taken.numpy() * e.active)
     return out
 
 
@@ -240,6 +245,10 @@ def main() -> None:
         one.add_argument("--cache", type=Path)
         one.add_argument("--scenes", type=int, default=scenes)
         one.add_argument("checkpoints", type=Path, nargs="+")
+        if action is heads:
+            one.add_argument(
+                "--untrained", action="store_true", help="classes with too few training recordings instead"
+            )
         one.set_defaults(action=action)
     arguments = parser.parse_args()
     torch.set_num_threads(1)

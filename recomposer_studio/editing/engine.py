@@ -34,7 +34,7 @@ from recomposer_studio.roll.event import Action, Event, EventRoll
 
 _FloatArray = NDArray[np.float64]
 
-ENGINE_VERSION = 9
+ENGINE_VERSION = 10
 """Part of every layer's key; raised when the same inputs would sound different."""
 QUIETEST_BACKGROUND_DB = -60.0
 """A background below this counts as this loud: a level over digital silence means nothing."""

@@ -158,6 +158,7 @@ class TorchGenerator:
             request.others_active,
             self._mask.config.slack(request.event.action),
             self._listener,
+            not self.classes or self._class_name(request.event) in self.classes,
         )
         return held_back(
             share,

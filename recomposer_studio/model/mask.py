@@ -173,7 +173,7 @@ class MaskConfig:
         words: length of the vector of what is asked for that modulates every block; 0 in checkpoints of the first kinds.
         beside: networks of the same shape whose corrections are averaged with this one's: trained apart, they err differently.
         delete_slack: by how much at most a correction that leaves more of an event to be deleted than repair would is lessened (`lessened`), in
-            logits; chosen on validation scenes.
+            logits; chosen on validation scenes. By so much for a class that was not learnt.
         hears: it is told a listener's answer; checkpoints of the first kinds have no listener.
     """
 
@@ -227,6 +227,7 @@ class MaskNet(nn.Module):
         others_active: Tensor,
         slack: float = 0.0,
         heard: Tensor | None = None,
+        learnt: bool = True,
     ) -> Tensor:
         """The share of the event asked about.
 
@@ -238,6 +239,7 @@ class MaskNet(nn.Module):
             others_active: their activity, (batch, events, frames).
             slack: logits that a correction below 0 is lessened by at most.
             heard: `heard_by` a listener, (batch, 6, bands, frames), for a network that is told.
+            learnt: whether the events asked about are of classes that it learnt.
 
         Returns:
             (batch, bands, frames) float64 in [0, 1]; exactly 0 outside the box.
@@ -250,7 +252,7 @@ class MaskNet(nn.Module):
         if slack:
             # Features are cut: what lies 65 dB over the surroundings weighs no more than that.
             power = torch.exp(_LEVEL_UNIT * features[:, :BANDS].double()) * features[:, None, PLANES * BANDS]
-            correction = lessened(repair, correction, power, slack)
+            correction = lessened(repair, correction, power, slack, learnt)
         return corrected(repair, correction) * features[:, None, PLANES * BANDS]
 
     def correction(
@@ -281,21 +283,23 @@ def heard_by(listener: Listener | None, features: Tensor, query: Tensor, doubt: 
     return listener.heard(planes, query[:, -TEXT:], features[:, PLANES * BANDS], doubt)
 
 
-def lessened(repair: Tensor, correction: Tensor, power: Tensor, slack: float) -> Tensor:
+def lessened(repair: Tensor, correction: Tensor, power: Tensor, slack: float, learnt: bool = True) -> Tensor:
     """Corrections, those that leave more than repair would lessened as far as the box holds one event alone.
 
     A network has to tell events from each other and hedges; repair takes one that is alone whole. Where the network takes nearly all that repair
-    takes there is nothing else to spare; where it takes less than `_OTHERS` of that power, it has found something, and its word counts.
+    takes there is nothing else to spare; where it takes less than `_OTHERS` of that power, it has found something, and its word counts. Unless it
+    is asked about a class that it never learnt: such a sound it takes for another one, so that its word counts less in any box.
 
     Args:
         repair: spectral repair's share, (..., bands, frames), float64.
         correction: of its logit, likewise.
         power: of the input inside the box, in any unit, and 0 outside, likewise.
         slack: logits by which corrections are lessened where the event is alone.
+        learnt: whether the network learnt the class of the event.
     """
     taken = (power * torch.minimum(corrected(repair, correction), repair)).sum(dim=(-2, -1))
     alone = (taken / (power * repair).sum(dim=(-2, -1)).clamp(min=_NOTHING) - _OTHERS) / (1.0 - _OTHERS)
-    by = slack * alone.clamp(0.0, 1.0)[..., None, None]
+    by = slack * (alone.clamp(0.0, 1.0) if learnt else torch.ones_like(alone))[..., None, None]
     return correction.clamp(min=0.0) + (correction + by).clamp(max=0.0)
 
 
@@ -332,6 +336,7 @@ def predict_share(
     others_active: _BoolArray,
     slack: float = 0.0,
     listener: Listener | None = None,
+    learnt: bool = True,
 ) -> _FloatArray:
     """One event in one channel, alone and on one thread: the same bytes in any company.
 
@@ -344,6 +349,7 @@ def predict_share(
         others_active: their activity, (events, frames).
         slack: what a correction below 0 is lessened by at most, `MaskConfig.slack`.
         listener: what a network that is told is told by.
+        learnt: whether the network learnt the class of the event.
 
     Returns:
         (bands, frames) in [0, 1], zero outside the box.
@@ -352,5 +358,5 @@ def predict_share(
     with one_thread():
         device = next(net.parameters()).device
         inputs = tuple(torch.from_numpy(np.ascontiguousarray(a))[None].to(device) for a in arrays)
-        share = net(*inputs, slack, heard_by(listener, inputs[0], inputs[2]))[0]
+        share = net(*inputs, slack, heard_by(listener, inputs[0], inputs[2]), learnt)[0]
     return share.cpu().numpy()

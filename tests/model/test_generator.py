@@ -15,7 +15,7 @@ from recomposer_studio.audio.bands import BANDS
 from recomposer_studio.editing.generator import Generator, MaskRequest, SoundRequest
 from recomposer_studio.editing.repair import repair_share
 from recomposer_studio.errors import Cancelled, InputError
-from recomposer_studio.model.checkpoint import write_part
+from recomposer_studio.model.checkpoint import write_facts, write_part
 from recomposer_studio.model.generator import TorchGenerator, load_generator
 from recomposer_studio.model.mask import clipped
 from recomposer_studio.project.recipe import Decoding
@@ -142,6 +142,28 @@ def test_the_slack_of_delete_reaches_delete_alone(tmp_path: Path) -> None:
     np.testing.assert_array_equal(none.share(enhance), whole.share(enhance))
     repair = np.where(request.active, clipped(request.repair), 0.0)
     np.testing.assert_array_equal(none.share(request), np.maximum(whole.share(request), repair))
+
+
+def test_a_class_that_was_not_learnt_has_the_whole_slack(tmp_path: Path) -> None:
+    shares: dict[tuple[float, tuple[str, ...]], NDArray[np.float64]] = {}
+    request = _request()
+    cases: tuple[tuple[float, tuple[str, ...]], ...]
+    cases = ((0.0, ()), (1e9, ()), (1e9, ("Bark",)), (1e9, ("Siren",)), (0.0, ("Siren",)))
+    for slack, classes in cases:
+        folder = tmp_path / f"{slack} {classes}"
+        # A network that leaves nearly all that repair would take.
+        net = random_mask(0)
+        torch.nn.init.constant_(net.leave.bias, -30.0)
+        write_part(folder, "mask", asdict(replace(TINY_MASK, delete_slack=slack)), net.state_dict())
+        write_facts(folder, classes=classes)
+        shares[slack, classes] = load_generator(folder, "cpu").share(request)
+    whole = shares[0.0, ()]
+    repair = np.where(request.active, clipped(request.repair), 0.0)
+    for case in cases:
+        if case != (1e9, ("Siren",)):
+            np.testing.assert_array_equal(shares[case], whole)
+    np.testing.assert_array_equal(shares[1e9, ("Siren",)], np.maximum(whole, repair))
+    assert (whole < repair).any()
 
 
 @pytest.mark.parametrize("beside", [-1, 10**9, 1.5, "2"])

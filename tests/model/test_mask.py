@@ -190,6 +190,14 @@ def test_corrections_are_lessened_as_far_as_the_event_is_alone(taken: float, by:
     np.testing.assert_allclose(out[0], correction[0] if taken > 1.0 else (correction[0] + by).clamp(max=0.0))
 
 
+@pytest.mark.parametrize("taken", [0.1, 0.7, 0.95])
+def test_of_a_class_that_was_not_learnt_corrections_are_lessened_in_any_box(taken: float) -> None:
+    repair, power = torch.full((2, 1), 0.5, dtype=torch.float64), torch.ones((2, 1), dtype=torch.float64)
+    correction = torch.tensor([[math.log(0.5 * taken / (1.0 - 0.5 * taken))], [1.0]], dtype=torch.float64)
+    out = lessened(repair, correction, power, 2.0, learnt=False)
+    np.testing.assert_allclose(out, [[min(correction[0].item() + 2.0, 0.0)], [1.0]])
+
+
 def test_what_repair_never_finds_does_not_make_a_box_an_event_alone() -> None:
     # Repair takes another sound's burst; the network leaves that and takes a steady sound that repair does not see.
     repair = torch.tensor([[0.9], [1e-3]], dtype=torch.float64)
