@@ -12,28 +12,37 @@ from recomposer_studio.roll.event import Action, Event
 
 
 @dataclass(frozen=True)
-class MaskRequest:
-    """One event in one channel of its window.
+class BoxView:
+    """What is seen of an event's box in one channel of its window.
 
     Attributes:
         power: band power, (bands, frames) float64, on the band grid.
         hop_s: seconds from frame to frame.
-        event: the event to separate.
-        active: frames of its box, (frames,) bool (`regions.active_frames`).
-        others: the other events whose regions overlap this one's, edited and kept.
-        others_active: frames of their boxes, (others, frames) bool.
+        active: frames of the box, (frames,) bool (`regions.active_frames`).
+        others_active: frames of the other events' boxes, (others, frames) bool.
         busy: frames that are no surroundings: beyond the file, or covered by another edit's box, (frames,) bool.
-        repair: the share that spectral repair gives the event, (bands, frames).
+        repair: the share that spectral repair gives the event, (bands, frames) in [0, 1].
     """
 
     power: NDArray[np.float64]
     hop_s: float
-    event: Event
     active: NDArray[np.bool_]
-    others: tuple[Event, ...]
     others_active: NDArray[np.bool_]
     busy: NDArray[np.bool_]
     repair: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MaskRequest(BoxView):
+    """One event in one channel of its window.
+
+    Attributes:
+        event: the event to separate.
+        others: the other events whose regions overlap this one's, edited and kept, in the order of `others_active`.
+    """
+
+    event: Event
+    others: tuple[Event, ...]
 
 
 @dataclass(frozen=True)

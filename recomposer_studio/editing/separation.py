@@ -129,7 +129,7 @@ def claim(
         excess = share = repair_share(power[channel], active, busy, grid.hop_s, protect=event.action is Action.KEEP)
         if generator is not None:
             share = generator.share(
-                MaskRequest(power[channel], grid.hop_s, event, active, heard, others_active, busy, share)
+                MaskRequest(power[channel], grid.hop_s, active, others_active, busy, share, event, heard)
             )
         # Whatever a model says, outside its box an event claims nothing.
         shares.append(np.where(active, np.clip(share, 0.0, 1.0), 0.0))

@@ -145,13 +145,10 @@ class TorchGenerator:
         """
         if self._mask is None:
             raise InputError(f"the checkpoint '{self.name}' cannot separate sounds; use another one or spectral repair")
-        features = mask_features(
-            request.power, request.active, request.others_active, request.busy, request.repair, request.hop_s
-        )
         others = [self._vector(other) for other in request.others]
         share = predict_share(
             self._mask,
-            features,
+            mask_features(request),
             request.repair,
             self._vector(request.event),
             np.array(others, np.float32).reshape(len(others), EVENT_VECTOR),
@@ -160,15 +157,7 @@ class TorchGenerator:
             self._listener,
             not self.classes or self._class_name(request.event) in self.classes,
         )
-        return held_back(
-            share,
-            request.power,
-            request.active,
-            request.others_active,
-            request.busy,
-            request.repair,
-            request.hop_s,
-        )
+        return held_back(share, request)
 
     def sound(self, request: SoundRequest) -> NDArray[np.float32]:
         """A mono sound of `duration_s` at `rate_hz`, shape (samples,), peak at most 1.

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from recomposer_studio.audio.bands import BANDS
 from recomposer_studio.codec.inference import one_thread
+from recomposer_studio.editing.generator import BoxView
 from recomposer_studio.editing.repair import CONTEXT_S, GUARD_S
 from recomposer_studio.errors import InputError
 from recomposer_studio.model.checkpoint import Checkpoint, dataclass_from_json, fill
@@ -43,28 +44,21 @@ _FloatArray = NDArray[np.float64]
 _BoolArray = NDArray[np.bool_]
 
 
-def surroundings(active: _BoolArray, others_active: _BoolArray, busy: _BoolArray, hop_s: float) -> _BoolArray:
+def surroundings(view: BoxView) -> _BoolArray:
     """Frames that tell about the background of a box, (frames,): within a second of it, outside it, not another event's.
 
     Where fewer than 0.1 s are left, the other events' frames count too, and at last every frame of the window.
-
-    Args:
-        active: frames of the box, (frames,).
-        others_active: frames of the other events' boxes, (events, frames).
-        busy: frames that are no surroundings for another reason, (frames,).
-        hop_s: seconds from frame to frame.
     """
-    inside = np.flatnonzero(active)
+    times, inside = np.arange(len(view.active)), np.flatnonzero(view.active)
     if len(inside) == 0:
-        return np.ones(len(active), np.bool_)
-    reach, guard = round(CONTEXT_S / hop_s), round(GUARD_S / hop_s)
-    times = np.arange(len(active))
+        return np.ones(len(times), np.bool_)
+    reach, guard = round(CONTEXT_S / view.hop_s), round(GUARD_S / view.hop_s)
     near = (times >= inside[0] - guard - reach) & (times <= inside[-1] + guard + reach)
     near &= (times < inside[0] - guard) | (times > inside[-1] + guard)
-    for frames in (near & ~busy & ~others_active.any(axis=0), near & ~busy, near):
+    for frames in (near & ~view.busy & ~view.others_active.any(axis=0), near & ~view.busy, near):
         if frames.sum() >= _ENOUGH_FRAMES:
             return frames
-    return np.ones(len(active), np.bool_)
+    return np.ones(len(times), np.bool_)
 
 
 def clipped(repair: _FloatArray) -> _FloatArray:
@@ -72,15 +66,7 @@ def clipped(repair: _FloatArray) -> _FloatArray:
     return np.clip(repair, LOWEST, HIGHEST)
 
 
-def held_back(
-    share: _FloatArray,
-    power: _FloatArray,
-    active: _BoolArray,
-    others_active: _BoolArray,
-    busy: _BoolArray,
-    repair: _FloatArray,
-    hop_s: float,
-) -> _FloatArray:
+def held_back(share: _FloatArray, view: BoxView) -> _FloatArray:
     """A mask head's share, but where a box is no louder than before and after it no more than repair's.
 
     What goes on steadily through a box is not the event, however much it sounds like it: a beep on the left is to be deleted, the whistle of a
@@ -88,24 +74,19 @@ def held_back(
 
     Args:
         share: the network's answer, (bands, frames).
-        power: band power, (bands, frames).
-        active: frames of the box, (frames,).
-        others_active: frames of the other events' boxes, (events, frames).
-        busy: frames beyond the file or under another edit, (frames,).
-        repair: spectral repair's share, (bands, frames).
-        hop_s: seconds from frame to frame.
+        view: what it was asked about.
 
     Returns:
         (bands, frames), nowhere above `share`.
     """
-    frames = surroundings(active, others_active, busy, hop_s)
-    if (frames & active).any():  # there is nothing around the box to compare with
+    frames = surroundings(view)
+    if (frames & view.active).any():  # there is nothing around the box to compare with
         return share
-    log_power = np.log(np.maximum(power, 1e-12))
+    log_power = np.log(np.maximum(view.power, 1e-12))
     around = log_power[:, frames]
     least = around.mean(axis=1, keepdims=True) - _STEADY_SPREADS * around.std(axis=1, keepdims=True)
     most = 1.0 - np.exp(-np.maximum(log_power - least, 0.0))
-    return np.minimum(share, np.maximum(most, np.where(active, clipped(repair), 0.0)))
+    return np.minimum(share, np.maximum(most, np.where(view.active, clipped(view.repair), 0.0)))
 
 
 def level_planes(log_power: _FloatArray, mean: _FloatArray) -> tuple[_FloatArray, _FloatArray]:
@@ -124,42 +105,27 @@ def moved_planes(planes: Tensor, by: Tensor) -> Tensor:
     return (planes + torch.stack([by / _LEVEL_UNIT, by / _EXCESS_UNIT], dim=1)).clamp(-_FARTHEST, _FARTHEST)
 
 
-def mask_features(
-    power: _FloatArray,
-    active: _BoolArray,
-    others_active: _BoolArray,
-    busy: _BoolArray,
-    repair: _FloatArray,
-    hop_s: float,
-) -> NDArray[np.float32]:
+def mask_features(view: BoxView) -> NDArray[np.float32]:
     """What the mask head sees of a window.
 
     Levels are natural logarithms of power relative to the surroundings, so loudness does not matter. Four planes of (bands, frames): relative
     to the mean level of the surroundings over all bands; relative to their mean in the band; that in units of their spread in the band; the logit
-    of repair's share.
-
-    Args:
-        power: band power, (bands, frames).
-        active: frames of the box of the event asked about, (frames,).
-        others_active: frames of the other events' boxes, (events, frames).
-        busy: frames beyond the file or under another edit, (frames,).
-        repair: spectral repair's share, (bands, frames) in [0, 1].
-        hop_s: seconds from frame to frame.
+    of repair's share. Then two rows: the frames of the box, and those of the other events' boxes.
 
     Returns:
         (258, frames) float32.
     """
-    log_power = np.log(np.maximum(power, 1e-12))
-    around = log_power[:, surroundings(active, others_active, busy, hop_s)]
+    log_power = np.log(np.maximum(view.power, 1e-12))
+    around = log_power[:, surroundings(view)]
     mean = around.mean(axis=1, keepdims=True)
     spread = np.maximum(around.std(axis=1, keepdims=True), _LEAST_SPREAD)
-    share = np.clip(repair, _UNSURE, _SURE)
+    share = np.clip(view.repair, _UNSURE, _SURE)
     planes = (
         *level_planes(log_power, mean),
         np.clip((log_power - mean) / spread / 4.0, -_FARTHEST, _FARTHEST),
         np.log(share / (1.0 - share)) / 4.0,
     )
-    activity = np.stack([active, others_active.any(axis=0)])
+    activity = np.stack([view.active, view.others_active.any(axis=0)])
     return np.concatenate([*planes, activity]).astype(np.float32)
 
 

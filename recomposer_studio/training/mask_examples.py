@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recomposer_studio.audio.bands import BandGrid
+from recomposer_studio.editing.generator import BoxView
 from recomposer_studio.editing.regions import Window, active_frames
 from recomposer_studio.editing.repair import repair_share
 from recomposer_studio.model.conditioning import EVENT_VECTOR, TextVectors, event_vector
@@ -211,7 +212,7 @@ def _question(
     repair = repair_share(mixture, active, busy, hop_s, protect=action is Action.KEEP)
     vectors = [event_vector(texts, other_action.value, name) for other_action, name, _ in company]
     return MaskExample(
-        mask_features(mixture, active, others_active, busy, repair, hop_s),
+        mask_features(BoxView(mixture, hop_s, active, others_active, busy, repair)),
         clipped(repair),
         event_vector(texts, action.value, label),
         np.array(vectors, np.float32).reshape(len(company), EVENT_VECTOR),

@@ -116,7 +116,7 @@ def read_mask(frame: Frame) -> MaskRequest:
     header = frame.header
     power, active, others_active, busy, repair = frame.arrays
     others = tuple(Event(**other) for other in header["others"])
-    return MaskRequest(power, header["hop_s"], Event(**header["event"]), active, others, others_active, busy, repair)
+    return MaskRequest(power, header["hop_s"], active, others_active, busy, repair, Event(**header["event"]), others)
 
 
 def sound_frame(number: int, request: SoundRequest) -> Frame:

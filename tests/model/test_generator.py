@@ -53,7 +53,7 @@ def _request(event: Event | None = None, others: tuple[Event, ...] = ()) -> Mask
     active, busy = _frames(80, 120), np.zeros(_FRAMES, np.bool_)
     share = repair_share(power, active, busy, 0.01)
     company = np.array([_frames(100, 140) for _ in others]).reshape(len(others), _FRAMES)
-    return MaskRequest(power, 0.01, event or _event(), active, others, company, busy, share)
+    return MaskRequest(power, 0.01, active, company, busy, share, event or _event(), others)
 
 
 def _sound(seed: int = 7, **changes: object) -> SoundRequest:

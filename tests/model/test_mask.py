@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from recomposer_studio.audio.bands import BANDS
+from recomposer_studio.editing.generator import BoxView
 from recomposer_studio.editing.repair import CONTEXT_S, repair_share
 from recomposer_studio.model.conditioning import EVENT_VECTOR
 from recomposer_studio.model.mask import (
@@ -33,6 +34,8 @@ from tests.model.tiny import TINY_MASK, random_mask
 
 _HOP_S = 0.01
 _FRAMES = 260
+_NEVER, _NOBODY = np.zeros(_FRAMES, np.bool_), np.zeros((0, _FRAMES), np.bool_)
+_NO_POWER = np.zeros((BANDS, _FRAMES))
 
 
 def _window(seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -48,9 +51,18 @@ def _window(seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
 def _features(
     power: NDArray[np.float64], active: NDArray[np.bool_], others: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float32]:
-    none = np.zeros((0, _FRAMES), np.bool_)
-    share = repair_share(power, active, np.zeros(_FRAMES, np.bool_), _HOP_S)
-    return mask_features(power, active, none if others is None else others, np.zeros(_FRAMES, np.bool_), share, _HOP_S)
+    share = repair_share(power, active, _NEVER, _HOP_S)
+    return mask_features(_view(power, active, _NOBODY if others is None else others, _NEVER, share))
+
+
+def _view(
+    power: NDArray[np.float64],
+    active: NDArray[np.bool_],
+    others: NDArray[np.bool_] = _NOBODY,
+    busy: NDArray[np.bool_] = _NEVER,
+    repair: NDArray[np.float64] | None = None,
+) -> BoxView:
+    return BoxView(power, _HOP_S, active, others, busy, np.zeros_like(power) if repair is None else repair)
 
 
 def _predict(net: MaskNet, seed: int = 0, others: int = 1) -> NDArray[np.float64]:
@@ -117,7 +129,7 @@ def test_surroundings_leave_out_box_guard_company_and_busy_frames() -> None:
     active[110:150] = True
     others, busy = np.zeros((1, _FRAMES), np.bool_), np.zeros(_FRAMES, np.bool_)
     others[0, 60:80], busy[200:] = True, True
-    quiet = surroundings(active, others, busy, _HOP_S)
+    quiet = surroundings(_view(_NO_POWER, active, others, busy))
     first, last = 107 - round(CONTEXT_S / _HOP_S), 153 + round(CONTEXT_S / _HOP_S)
     near = {*range(max(0, first), 107), *range(153, last)}
     np.testing.assert_array_equal(np.flatnonzero(quiet), sorted(near - {*range(60, 80)} - {*range(200, 300)}))
@@ -127,10 +139,10 @@ def test_surroundings_fall_back_to_what_there_is() -> None:
     active = np.zeros(_FRAMES, np.bool_)
     active[110:150] = True
     everywhere = np.ones((1, _FRAMES), np.bool_)
-    near = surroundings(active, everywhere, np.zeros(_FRAMES, np.bool_), _HOP_S)
+    near = surroundings(_view(_NO_POWER, active, everywhere))
     assert near.sum() == 2 * round(CONTEXT_S / _HOP_S) and not near[107:153].any()
-    assert surroundings(np.ones(_FRAMES, np.bool_), everywhere, everywhere[0], _HOP_S).all()
-    assert surroundings(np.zeros(_FRAMES, np.bool_), everywhere, everywhere[0], _HOP_S).all()
+    assert surroundings(_view(_NO_POWER, everywhere[0], everywhere, everywhere[0])).all()
+    assert surroundings(_view(_NO_POWER, _NEVER, everywhere, everywhere[0])).all()
 
 
 def test_one_and_two_threads_give_the_same_bytes() -> None:
@@ -223,24 +235,22 @@ def test_what_goes_on_steadily_through_a_box_stays() -> None:
     active = np.zeros(_FRAMES, np.bool_)
     active[_FRAMES // 3 : _FRAMES // 2] = True
     power[10:20, active] *= 100.0
-    nobody, nothing = np.zeros((0, _FRAMES), np.bool_), np.zeros(_FRAMES, np.bool_)
     whole = np.where(active, np.ones_like(power), 0.0)
     repair = np.where(active, 0.001, 0.0) * np.ones_like(power)
-    held = held_back(whole, power, active, nobody, nothing, repair, _HOP_S)
+    held = held_back(whole, _view(power, active, repair=repair))
     assert (held[10:20, active] > 0.98).all()  # louder than before and after it
     assert (held[30:, active] < 0.4).all() and np.median(held[30:, active]) < 0.2
     assert not held[:, ~active].any()
     # What repair takes is never lessened, nor what the network leaves raised.
-    taken = held_back(whole, power, active, nobody, nothing, whole * 0.7, _HOP_S)
+    taken = held_back(whole, _view(power, active, repair=whole * 0.7))
     np.testing.assert_array_equal(taken[30:, active], np.maximum(held, 0.7)[30:, active])
-    np.testing.assert_array_equal(held_back(repair, power, active, nobody, nothing, repair, _HOP_S), repair)
+    np.testing.assert_array_equal(held_back(repair, _view(power, active, repair=repair)), repair)
 
 
 def test_a_box_without_surroundings_is_not_held_back() -> None:
     power = np.full((BANDS, _FRAMES), 1e-4)
-    everywhere, nobody = np.ones(_FRAMES, np.bool_), np.zeros((0, _FRAMES), np.bool_)
     whole = np.ones_like(power)
-    held = held_back(whole, power, everywhere, nobody, ~everywhere, whole * 0.0, _HOP_S)
+    held = held_back(whole, _view(power, ~_NEVER))
     np.testing.assert_array_equal(held, whole)
 
 

@@ -56,6 +56,6 @@ def test_a_shipped_mask_head_finds_a_burst_and_leaves_silence_alone(folder: Path
     for scene in (power, quiet):
         share = repair_share(scene, active, busy, 0.01)
         none = np.zeros((0, frames), np.bool_)
-        shares.append(generator.share(MaskRequest(scene, 0.01, event, active, (), none, busy, share)))
+        shares.append(generator.share(MaskRequest(scene, 0.01, active, none, busy, share, event, ())))
     assert shares[0][10:40, 75:105].mean() > 0.7
     assert shares[0][50:, 75:105].mean() < 0.3 and shares[1][:, active].mean() < 0.3

@@ -28,7 +28,7 @@ def mask_request(label: str = "Bark", others: int = 0, seed: int = 0) -> MaskReq
     others_active = np.zeros((others, FRAMES), np.bool_)
     others_active[:, 100:140] = True
     repair = repair_share(power, active, busy, 0.01)
-    return MaskRequest(power, 0.01, event(label), active, company, others_active, busy, repair)
+    return MaskRequest(power, 0.01, active, others_active, busy, repair, event(label), company)
 
 
 def sound_request(
