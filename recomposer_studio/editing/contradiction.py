@@ -50,7 +50,7 @@ def contradicts(edit: Event, keep: Event) -> bool:
 
     That is: the same class, in whatever words, for at least half of the shorter of the two, with frequencies in common.
     """
-    if edit.action not in _CHANGING or keep.action is not Action.KEEP or not _in_one_place(edit, keep):
+    if edit.action not in _CHANGING or keep.action is not Action.KEEP or keep.muted or not _in_one_place(edit, keep):
         return False
     one, other = _meant(edit.label), _meant(keep.label)
     return one.class_name == other.class_name and _alike(one, other)
@@ -61,7 +61,7 @@ def contradictions(events: Iterable[Event]) -> tuple[Contradiction, ...]:
     edits: dict[str, list[Event]] = defaultdict(list)
     keeps: dict[str, list[Event]] = defaultdict(list)
     for event in events:
-        if event.action is Action.KEEP:
+        if event.action is Action.KEEP and not event.muted:
             keeps[class_of(event.label)].append(event)
         elif event.action in _CHANGING:
             edits[class_of(event.label)].append(event)

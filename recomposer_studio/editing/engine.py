@@ -241,7 +241,7 @@ class _Job:
             return Layer(event, region.start, region.stop, None, placed, "tokens", self.key(event, []), seed, note)
         grid = BandGrid.at(source.rate_hz)
         window = Window.around(event, grid)
-        channels, heard = band_power(source, grid, window, self.tick)
+        channels, _, heard = band_power(source, grid, window, self.tick)
         power = channels.mean(axis=0)
 
         def polled() -> bool:
@@ -272,7 +272,7 @@ class _Job:
         base = read_padded(source, region.start, region.stop)[:front]
         floor = 10.0 ** (QUIETEST_BACKGROUND_DB / 10.0)
         company = self.company(event)
-        background = background_share(source, event, company, power) * float(np.mean(base**2))
+        background = background_share(source, event, company, power) * float(np.var(base, axis=1).mean())
         wanted = 10.0 ** (event.level_db / 10.0) * max(background, floor)
         power_now = float(np.mean(mono**2))
         note = "" if power_now > 0 else f"the model made no sound for {event.label}; nothing was changed"

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recomposer_studio.audio.bands import OVERLAP, BandGrid
-from recomposer_studio.roll.event import Event
+from recomposer_studio.roll.event import Action, Event
 
 _FloatArray = NDArray[np.float64]
 
@@ -70,7 +70,11 @@ class Window:
 
 
 def groups(events: Iterable[Event], regions: dict[str, Region]) -> list[list[Event]]:
-    """Events in runs whose regions overlap, directly or through others, in the order of time."""
+    """Events in runs whose regions overlap, directly or through others, in the order of time.
+
+    A muted *keep* is in none: it protects nothing, and nothing of it is rendered that could be heard later.
+    """
+    events = (event for event in events if not (event.muted and event.action is Action.KEEP))
     runs: list[list[Event]] = []
     end = -1
     for event in sorted(events, key=lambda event: (regions[event.id].start, event.id)):

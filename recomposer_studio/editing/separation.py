@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import log10
+from math import inf, log10
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,8 @@ LEAST_BEYOND = 1e-3
 """Share of a box that repair takes at least: as little as a mask head is told, and as the constants above were fitted with."""
 CHUNK_FRAMES = 400
 """Frames that are transformed at a time: a box of an hour costs no more memory for its spectra than one of 4 s."""
+_PIECE = 1 << 18
+"""Samples that are read at a time for their mean."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Claim:
         share: the claimed share, (channels, bands, frames), zero outside the box.
         excess: what spectral repair would claim if the event had no frequency limits, likewise.
         limits: one for bands within the event's frequency limits, else zero, (bands, 1).
+        offset: mean of every channel over the window, (channels, 1).
         heard: SHA-256 of the samples that were looked at, with their place.
         kept: whether the event is a *keep*.
         by_repair: whether spectral repair made the claim, not a model.
@@ -50,6 +53,7 @@ class Claim:
     share: _FloatArray
     excess: _FloatArray
     limits: _FloatArray
+    offset: _FloatArray
     heard: bytes
     kept: bool
     by_repair: bool
@@ -76,8 +80,10 @@ def read_padded(source: Source, start: int, stop: int) -> _FloatArray:
 
 def band_power(
     source: Source, grid: BandGrid, window: Window, tick: Callable[[int], None]
-) -> tuple[_FloatArray, bytes]:
-    """Band power of every channel over a window, (channels, bands, frames), and a SHA-256 of its samples.
+) -> tuple[_FloatArray, _FloatArray, bytes]:
+    """Band power of every channel over a window, (channels, bands, frames), its constant offset (channels, 1), and a SHA-256 of its samples.
+
+    An offset, which no one hears, has no power; `cut_out` leaves it where it is.
 
     Args:
         source: the base.
@@ -86,15 +92,16 @@ def band_power(
         tick: called with the number of frames done after each piece of work; may raise to cancel.
     """
     out = np.empty((source.channels, BANDS, window.frames))
-    digest = hashlib.sha256(f"{source.rate_hz} {window.first} {window.frames}".encode())
+    offset = _offset(source, grid, window)
+    digest = hashlib.sha256(f"{source.rate_hz} {window.first} {window.frames} {offset.tobytes().hex()}".encode())
     for done in range(0, window.frames, CHUNK_FRAMES):
         count = min(CHUNK_FRAMES, window.frames - done)
-        samples = read_padded(source, *grid.span(window.first + done, count))
+        samples = _read_centred(source, *grid.span(window.first + done, count), offset)
         digest.update(samples.tobytes())
         for channel in range(source.channels):
             out[channel, :, done : done + count] = grid.power(grid.stft(samples[channel]))
         tick(count)
-    return out, digest.digest()
+    return out, offset, digest.digest()
 
 
 def claim(
@@ -115,7 +122,7 @@ def claim(
     """
     grid = BandGrid.at(source.rate_hz)
     window = Window.around(event, grid)
-    power, heard_samples = band_power(source, grid, window, tick)
+    power, offset, heard_samples = band_power(source, grid, window, tick)
 
     def frames_of(other: Event) -> NDArray[np.bool_]:
         return active_frames(other.start_s, other.end_s, window.first, window.frames, grid.hop_s)
@@ -134,7 +141,7 @@ def claim(
         # Whatever a model says, outside its box an event claims nothing.
         shares.append(np.where(active, np.clip(share, 0.0, 1.0), 0.0))
         excesses.append(np.where(active, excess, 0.0))
-    limits = _band_limits(event)[:, None]
+    limits = _band_limits(event, company)[:, None]
     claimed = np.stack(shares) * limits
     if event.action is Action.KEEP and generator is None:
         for other, frames in zip(heard, others_active, strict=True):
@@ -147,6 +154,7 @@ def claim(
         claimed,
         np.stack(excesses),
         limits,
+        offset,
         heard_samples,
         event.action is Action.KEEP,
         generator is None,
@@ -190,13 +198,56 @@ def _goes_on_around(kept: Event, edit: Event) -> bool:
     return kept.start_s <= edit.start_s - margin_s and kept.end_s >= edit.end_s + margin_s
 
 
-def _band_limits(event: Event) -> _FloatArray:
-    """One for bands whose centre lies within the event's frequency limits, else zero; (bands,)."""
+def _offset(source: Source, grid: BandGrid, window: Window) -> _FloatArray:
+    """Mean of every channel over what a source has in a window, (channels, 1)."""
+    start, stop = grid.span(window.first, window.frames)
+    start, stop = max(start, 0), min(stop, source.frames)
+    total = np.zeros((source.channels, 1))
+    for first in range(start, stop, _PIECE):
+        total += source.read(first, min(first + _PIECE, stop)).sum(axis=1, keepdims=True)
+    return total / max(1, stop - start)
+
+
+def _read_centred(source: Source, start: int, stop: int, offset: _FloatArray) -> _FloatArray:
+    """`read_padded` without an offset (channels, 1)."""
+    out = read_padded(source, start, stop)
+    out[:, max(0, -start) : max(0, min(stop, source.frames) - start)] -= offset
+    return out
+
+
+def _band_limits(event: Event, company: tuple[Event, ...]) -> _FloatArray:
+    """One for bands that an event's frequency limits let it claim, else zero; (bands,).
+
+    That is every band that they touch: shares fade out between the centres of bands, so a claim of the bands with their centre inside would fade
+    out inside the limits, and in narrow ones there would be none. What lies beyond the limits is not cut (`cut_out`), but it would be
+    protected: so a *keep* claims the bands with their centre inside, where there are any. What another event beside these limits has within its own
+    is left to it.
+    """
+    inside = _inside(event)
+    if event.action is Action.KEEP and inside.any():
+        return inside.astype(np.float64)
     centres = band_centres_hz()
-    low, high = event.low_hz or 0.0, event.high_hz if event.high_hz is not None else np.inf
+    below, above = np.append(0.0, centres[:-1]), np.append(centres[1:], np.inf)
+    low, high = _limits_hz(event)
+    touched = (above > low) & (below < high)
+    for other in company:
+        other_low, other_high = _limits_hz(other)
+        if other_low >= high or other_high <= low:
+            touched &= inside | ~_inside(other)
+    return touched.astype(np.float64)
+
+
+def _limits_hz(event: Event) -> tuple[float, float]:
+    return event.low_hz or 0.0, event.high_hz if event.high_hz is not None else inf
+
+
+def _inside(event: Event) -> NDArray[np.bool_]:
+    """Bands whose centre lies within an event's frequency limits, (bands,)."""
+    centres = band_centres_hz()
+    low, high = _limits_hz(event)
     # The top band stands for everything above it.
-    reach = np.append(centres[:-1], np.inf if high > centres[-1] else centres[-1])
-    return ((reach >= low) & (centres <= high)).astype(np.float64)
+    reach = np.append(centres[:-1], inf if high > centres[-1] else centres[-1])
+    return (reach >= low) & (centres <= high)
 
 
 @dataclass(frozen=True)
@@ -211,6 +262,7 @@ class Separation:
         kept: the shares of all kept events together, likewise.
         excess: what spectral repair alone would claim if the event had no frequency limits, likewise.
         limits: one for bands within the event's frequency limits, else zero, (bands, 1).
+        offset: mean of every channel over the window, (channels, 1).
         by_repair: whether spectral repair made the share, not a model.
     """
 
@@ -221,6 +273,7 @@ class Separation:
     kept: _FloatArray
     excess: _FloatArray
     limits: _FloatArray
+    offset: _FloatArray
     by_repair: bool
 
     def level_db(self, active: NDArray[np.bool_], quietest_db: float) -> float | None:
@@ -289,7 +342,7 @@ def separate(own: Claim, others: list[Claim]) -> Separation:
     _fit(over, edits, np.maximum(0.0, 1.0 - sum((over[i] for i in keeps), nothing)))
     kept = sum((over[i] for i in keeps), nothing)
     total = np.minimum(1.0, sum((over[i] for i in edits), nothing))
-    return Separation(own.window, own.power, over[0], total, kept, own.excess, own.limits, own.by_repair)
+    return Separation(own.window, own.power, over[0], total, kept, own.excess, own.limits, own.offset, own.by_repair)
 
 
 def _fit(shares: list[_FloatArray], chosen: list[int], room: _FloatArray) -> None:
@@ -342,7 +395,7 @@ def cut_out(
         from_sample, to_sample = max(start, region.start), min(stop, region.stop)
         if from_sample >= to_sample:
             continue
-        samples = read_padded(source, start, stop)
+        samples = _read_centred(source, start, stop, separation.offset)
         into = slice(from_sample - region.start, to_sample - region.start)
         piece = slice(from_sample - start, to_sample - start)
         for channel in range(source.channels):

@@ -22,6 +22,11 @@ def test_one_class_in_one_place_contradicts_in_whatever_words(action: str, label
     assert contradicts(event("a", action, 1.0, 1.6, label), event("k", "keep", 1.1, 1.5, "Bark"))
 
 
+def test_a_muted_keep_row_contradicts_nothing() -> None:
+    rows = event("a", "delete", 1.0, 1.6, "Bark"), event("k", "keep", 1.0, 1.6, "Bark", muted=True)
+    assert not contradicts(*rows) and contradictions(rows) == ()
+
+
 def test_unknown_words_are_compared_as_they_stand() -> None:
     edit = event("a", "delete", 1.0, 1.6, "Qwxzv")
     assert contradicts(edit, event("k", "keep", 1.0, 1.6, " qwxzv"))

@@ -189,6 +189,85 @@ def test_frequency_limits_confine_an_edit(recording: Path) -> None:
     assert spectrum[inside].sum() > 0.999 * spectrum.sum()
 
 
+def _tones(*hz: float) -> np.ndarray:
+    """Steady tones from 1.5 to 2.5 s over quiet noise, (1, frames)."""
+    t = np.arange(4 * RATE) / RATE
+    sounding = (t >= 1.5) & (t < 2.5)
+    return noise(1, 4.0, RATE, 3, 1e-3) + sum(0.1 * np.sin(2 * np.pi * f * t) * sounding for f in hz)
+
+
+def _tone_db(samples: np.ndarray, hz: float) -> float:
+    """Level of a tone in the middle of its second, relative to `_tones`."""
+    first, last = int(1.7 * RATE), int(2.3 * RATE)
+    turning = np.exp(-2j * np.pi * hz * np.arange(first, last) / RATE)
+    return float(20.0 * np.log10(2.0 * np.abs(np.mean(samples[0, first:last] * turning)) / 0.1))
+
+
+@pytest.mark.parametrize("hz", [(1000, 1040, 1080), (2900, 3000, 3100), (4000, 4100, 4200), (7850, 8000, 8150)])
+def test_narrow_frequency_limits_let_what_lies_between_them_be_deleted(tmp_path: Path, hz: tuple[int, ...]) -> None:
+    low, tone, high = map(float, hz)
+    with Source.open(write(tmp_path / "tone.wav", _tones(tone), RATE)) as source:
+        edits = roll(event("d", "delete", 1.45, 2.55, low_hz=low, high_hz=high))
+        take = Engine().render(source, edits, Recipe())
+        assert _tone_db(take.read(0, source.frames), tone) < -40.0
+        assert not take.layer("d").note
+
+
+def test_boxes_one_above_the_other_do_not_take_from_each_other(tmp_path: Path) -> None:
+    """Both touch the bands around 2 kHz; the shares of both together would halve what each deletes there."""
+    tones = (1900.0, 2100.0)
+    under, over = (event("a", "delete", 1.45, 2.55, high_hz=2000.0), event("b", "delete", 1.45, 2.55, low_hz=2000.0))
+    with Source.open(write(tmp_path / "tones.wav", _tones(*tones), RATE)) as source:
+        both = Engine().render(source, roll(under, over), Recipe()).read(0, source.frames)
+        assert all(_tone_db(both, hz) < -30.0 for hz in tones)
+
+
+def test_a_narrow_keep_row_protects_what_it_encloses(tmp_path: Path) -> None:
+    edits = roll(
+        event("d", "delete", 1.45, 2.55), event("k", "keep", 1.45, 2.55, "Beep", low_hz=4000.0, high_hz=4200.0)
+    )
+    with Source.open(write(tmp_path / "tones.wav", _tones(1000.0, 4100.0), RATE)) as source:
+        left = Engine().render(source, edits, Recipe()).read(0, source.frames)
+        assert _tone_db(left, 4100.0) > -3.0 and _tone_db(left, 1000.0) < -40.0
+
+
+@pytest.mark.parametrize("action", ["insert", "enhance"])
+def test_a_constant_offset_is_no_background(tmp_path: Path, action: str) -> None:
+    sparse = noise(2, 4.0, RATE, 8, 1e-3)
+    sparse[:, int(1.5 * RATE) : int(2.0 * RATE)] += 0.02 * burst(0.0, 0.5, 0.5, RATE)
+    placed = []
+    for offset in (0.0, 0.05):
+        path = write(tmp_path / f"{offset}.wav", sparse + offset, RATE)
+        with Source.open(path) as source:
+            edits = roll(event("x", action, 1.5, 2.0, level_db=20.0))
+            generator = KnownGenerator() if action == "insert" else None
+            placed.append(level_db(Engine(generator).render(source, edits, Recipe()).layer("x").placed))
+    assert placed[1] == pytest.approx(placed[0], abs=0.1)
+
+
+def test_an_offset_is_none_at_the_ends_of_a_file_either(tmp_path: Path) -> None:
+    quiet = noise(1, 1.0, RATE, 9, 1e-3)
+    quiet[:, : RATE // 5] += 0.02 * burst(0.0, 0.2, 0.2, RATE)
+    found = []
+    for offset in (0.0, 0.2):
+        with Source.open(write(tmp_path / f"{offset}.wav", quiet + offset, RATE)) as source:
+            found.append(Engine().render(source, roll(event("e", "enhance", 0.0, 0.2)), Recipe()).layer("e").found_db)
+    assert found[1] == pytest.approx(found[0], abs=0.1)
+
+
+def test_a_muted_keep_row_is_off(sparse: Path) -> None:
+    delete, keep = event("d", "delete", 3.95, 4.25), event("k", "keep", 3.95, 4.25)
+    with Source.open(sparse) as source:
+        alone, kept, muted = (
+            Engine().render(source, roll(delete, *rows), Recipe()).layer("d")
+            for rows in ((), (keep,), (replace(keep, muted=True),))
+        )
+    assert level_db(kept.removed) < level_db(alone.removed) - 20.0
+    assert "Remove" in kept.note or "keep" in kept.note
+    np.testing.assert_array_equal(muted.removed, alone.removed)
+    assert muted.key == alone.key and muted.note == alone.note
+
+
 def test_a_loud_sound_beyond_the_limits_does_not_count_as_background(tmp_path: Path) -> None:
     quiet = noise(1, 4.0, RATE, 6, 1e-3)[0] + 0.05 * burst(1.5, 0.5, 4.0, RATE, 5000.0)
     rumble = burst(1.5, 0.5, 4.0, RATE, 200.0)

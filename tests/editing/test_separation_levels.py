@@ -27,7 +27,8 @@ def _separation(
     whole = np.ones((1, BANDS, 4))
     limits = (np.arange(BANDS) < bands).astype(np.float64)[:, None]
     own = share * whole * limits
-    return Separation(Window(0, 4), whole, own, own + deleted * whole, kept * whole, excess * whole, limits, by_repair)
+    total, offset = own + deleted * whole, np.zeros((len(whole), 1))
+    return Separation(Window(0, 4), whole, own, total, kept * whole, excess * whole, limits, offset, by_repair)
 
 
 def _decibels(power: float) -> float:
