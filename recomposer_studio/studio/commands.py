@@ -6,7 +6,7 @@ from PySide6.QtGui import QUndoCommand
 
 if TYPE_CHECKING:
     from recomposer_studio.project.state import State
-    from recomposer_studio.studio.document import Document
+    from recomposer_studio.studio.document import Document, RollFile
 
 
 class Change(QUndoCommand):
@@ -18,6 +18,7 @@ class Change(QUndoCommand):
         before: the state to go back to.
         after: the state to go to.
         merge: steps that follow each other with the same key, which is not empty, become one.
+        roll_file: what counts as the roll's file after the step, for one that brings a file's roll; None leaves it.
 
     Attributes:
         after: the state to go to, the last one of all steps that became this one.
@@ -25,17 +26,33 @@ class Change(QUndoCommand):
 
     _MERGE_ID = 1
 
-    def __init__(self, document: "Document", text: str, before: "State", after: "State", merge: str) -> None:
+    def __init__(
+        self,
+        document: "Document",
+        text: str,
+        before: "State",
+        after: "State",
+        merge: str,
+        roll_file: "RollFile | None" = None,
+    ) -> None:
         super().__init__(text)
         self._document, self._before, self.after, self._merge = document, before, after, merge
+        self._other_file = roll_file
 
     def redo(self) -> None:
         """Applies the change."""
+        self._swap_file()
         self._document.apply(self.after)
 
     def undo(self) -> None:
         """Takes it back."""
+        self._swap_file()
         self._document.apply(self._before)
+
+    def _swap_file(self) -> None:
+        """Puts the file of the other side of the step in place; where the roll is saved meanwhile belongs to this side."""
+        if self._other_file is not None:
+            self._document.roll_file, self._other_file = self._other_file, self._document.roll_file
 
     def id(self) -> int:
         """Which commands may merge."""

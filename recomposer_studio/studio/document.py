@@ -1,7 +1,7 @@
 """What is open: the recording, its roll, the takes; every change is one undoable step. No widgets here."""
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -30,6 +30,19 @@ from recomposer_studio.studio.verbs import Area
 
 ORIGINAL = 0
 """What is heard: 0 is the recording, 1, 2, ... are the takes by their place in the list."""
+
+
+@dataclass(frozen=True)
+class RollFile:
+    """The file that the roll is saved to.
+
+    Attributes:
+        path: the file, or None where there is none to save to without a question.
+        roll: what was read from it, or written to it.
+    """
+
+    path: Path | None = None
+    roll: EventRoll = field(default_factory=EventRoll)
 
 
 class Document(QObject):
@@ -66,11 +79,10 @@ class Document(QObject):
         self.heard = ORIGINAL
         self.difference = False
         self.removed = ""
-        self.roll_path: Path | None = None
+        self.roll_file = RollFile()
         self.undo_stack = QUndoStack(self)
         self.elsewhere: frozenset[str] = frozenset()
         self.read_only = False
-        self._saved_roll = EventRoll()
         self._next_take = 1
         self._restoring = False
 
@@ -97,7 +109,7 @@ class Document(QObject):
     @property
     def unsaved(self) -> bool:
         """Whether the roll differs from its file."""
-        return self.roll != self._saved_roll
+        return self.roll != self.roll_file.roll
 
     @property
     def current_take(self) -> TakeEntry | None:
@@ -124,9 +136,8 @@ class Document(QObject):
         self.elsewhere, self.read_only = frozenset(), False
         self.undo_stack.clear()
         self.state, self.selected, self.area = State(), (), None
-        self.heard, self.difference, self.roll_path = ORIGINAL, False, None
-        self.removed = ""
-        self._saved_roll, self._next_take = EventRoll(), 1
+        self.heard, self.difference, self.removed = ORIGINAL, False, ""
+        self.roll_file, self._next_take = RollFile(), 1
         self.opened.emit()
         if former is not None:
             former.close()
@@ -153,8 +164,8 @@ class Document(QObject):
         self.undo_stack.blockSignals(False)
         self._restoring = False
         self.state, self.selected, self.area = history.state, (), None
-        self.heard, self.difference, self.removed, self.roll_path = ORIGINAL, False, "", None
-        self._saved_roll, self._next_take = EventRoll(), history.next_take
+        self.heard, self.difference, self.removed = ORIGINAL, False, ""
+        self.roll_file, self._next_take = RollFile(), history.next_take
         self.elsewhere, self.read_only = frozenset(), read_only
         self.opened.emit()
         self.roll_changed.emit()
@@ -176,21 +187,22 @@ class Document(QObject):
         source = self.source
         return About(home_of(source).name, source.duration_s, source.rate_hz) if source else About()
 
-    def load_roll(self, path: Path, text: str) -> tuple[str, ...]:
+    def load_roll(self, path: Path, text: str) -> tuple[str, ...] | None:
         """Replaces the roll by one from a file, or by the labels of another program, as an undoable step.
 
         Returns:
-            Sentences on what was left out.
+            Sentences on what was left out; None where the change was refused.
 
         Raises:
             InputError: the file is no roll, or does not fit the recording.
         """
         labels = read_labels(path, self.about)
         check_fits(labels.roll, self.duration_s, str(path))
-        # Its events are others, even where their ids are the same.
-        self.change(text, replace(self.state, roll=labels.roll, aside=()))
         # Labels of another program are not to be saved over by what the Studio makes of them.
-        self.roll_path, self._saved_roll = path if format_of(path) is LabelFormat.ROLL else None, labels.roll
+        roll_file = RollFile(path if format_of(path) is LabelFormat.ROLL else None, labels.roll)
+        # Its events are others, even where their ids are the same.
+        if not self.change(text, replace(self.state, roll=labels.roll, aside=()), roll_file=roll_file):
+            return None
         self.select(())
         self.roll_changed.emit()
         return labels.notes
@@ -209,32 +221,44 @@ class Document(QObject):
             beside.write_text(format_labels(self.roll, kind, self.about), encoding="utf-8", newline="\n")
         whole = not self.roll.events or keeps_all(self.roll, kind, self.about)
         if whole:
-            self.roll_path, self._saved_roll = path, self.roll
+            self.roll_file = RollFile(path, self.roll)
         self.roll_changed.emit()
         return whole
 
     # --- changes -----------------------------------------------------------------------------------------------------
 
-    def change(self, text: str, state: State, merge: str = "") -> None:
-        """Makes a change that can be undone; changes in a row with the same `merge` key are one step."""
+    def change(self, text: str, state: State, merge: str = "", roll_file: RollFile | None = None) -> bool:
+        """Makes a change that can be undone; changes in a row with the same `merge` key are one step.
+
+        Args:
+            text: what is done.
+            state: the state to come.
+            merge: the key, or empty.
+            roll_file: the file that the roll comes from; undoing the step brings back the one before.
+
+        Returns:
+            Whether the document is in that state now; False where the change was refused.
+        """
         if state == self.state:
-            return
-        if self.read_only:
+            self.roll_file = roll_file or self.roll_file
+        elif self.read_only:
             self.refused.emit(self.tr("This project is read-only here; use File > Save project as to work on a copy."))
             # What shows a change that was not made shows what is there again.
             self.roll_changed.emit()
             self.takes_changed.emit()
+            return False
         else:
-            self.undo_stack.push(Change(self, text, self.state, state, merge))
+            self.undo_stack.push(Change(self, text, self.state, state, merge, roll_file))
+        return True
 
-    def change_roll(self, text: str, roll: EventRoll, merge: str = "") -> None:
-        """A change of the events alone."""
-        self.change(text, with_roll(self.state, roll), merge)
+    def change_roll(self, text: str, roll: EventRoll, merge: str = "") -> bool:
+        """A change of the events alone, see `change`."""
+        return self.change(text, with_roll(self.state, roll), merge)
 
-    def change_take(self, text: str, entry: TakeEntry, merge: str = "") -> None:
-        """A change of one take in the list, found by its id."""
+    def change_take(self, text: str, entry: TakeEntry, merge: str = "") -> bool:
+        """A change of one take in the list, found by its id, see `change`."""
         takes = tuple(entry if other.id == entry.id else other for other in self.takes)
-        self.change(text, replace(self.state, takes=takes), merge)
+        return self.change(text, replace(self.state, takes=takes), merge)
 
     def apply(self, state: State) -> None:
         """Puts a state in place and tells what differs; only `Change` calls this."""

@@ -46,7 +46,7 @@ def filters(window: "Window") -> str:
 
 
 def open_labels(window: "Window", path: Path) -> bool:
-    """Loads a roll or labels for the open recording and says what was left out.
+    """Loads a roll or labels for the open recording and says what was left out, or why it cannot be done.
 
     Raises:
         InputError: the file holds no labels, or they do not fit the recording.
@@ -55,6 +55,8 @@ def open_labels(window: "Window", path: Path) -> bool:
         window.messages.fail(window.tr("Open the recording first, then its roll {0}.").format(path.name))
         return False
     notes = window.document.load_roll(path, window.tr("Open roll {0}").format(path.name))
+    if notes is None:
+        return False
     count = len(window.document.roll.events)
     words = window.tr("Loaded 1 box from {0}.") if count == 1 else window.tr("Loaded {1} boxes from {0}.")
     window.messages.tell(" ".join([words.format(path.name, count), *notes]))

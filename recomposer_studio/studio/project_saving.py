@@ -205,12 +205,13 @@ def _path_to_save(window: "Window", anew: bool) -> Path | None:
     if not name:
         return None
     path = Path(name)
-    if is_project(path):
-        return path
-    path = path.with_name(path.name + SUFFIX)
-    buttons = QMessageBox.StandardButton
-    # The dialog asked about the name without the ending.
+    return path if is_project(path) else with_ending(window, path, SUFFIX)
+
+
+def with_ending(window: "Window", path: Path, ending: str) -> Path | None:
+    """The name from a file dialog with an ending; None where that file exists and is to stay, for the dialog asked about the bare name."""
+    path = path.with_name(path.name + ending)
     words = as_plain(window.tr("{0} exists. Replace it?").format(path.name))
-    if path.exists() and QMessageBox.question(window, window.tr("Replace?"), words) != buttons.Yes:
+    if path.exists() and QMessageBox.question(window, window.tr("Replace?"), words) != QMessageBox.StandardButton.Yes:
         return None
     return path

@@ -262,7 +262,7 @@ class Reports(QObject):
     def _names(self) -> set[str]:
         window = self._window
         document = window.document
-        paths = [document.roll_path, document.source.path if document.source else None, Path.home()]
+        paths = [document.roll_file.path, document.source.path if document.source else None, Path.home()]
         paths += [Path(name) for name in window.settings.recent_files]
         names = {text for path in paths if path is not None for text in (str(path), path.name, path.stem)}
         for roll in (document.roll, document.state.suggestions):

@@ -22,13 +22,14 @@ from PySide6.QtWidgets import (
 from recomposer_studio.data import data_folder
 from recomposer_studio.errors import InputError
 from recomposer_studio.project.kept import home_of
+from recomposer_studio.roll.formats.files import SUFFIXES, LabelFormat
 from recomposer_studio.studio import label_files, project_window, wiring
 from recomposer_studio.studio.actions import TOOL_BAR, Actions
 from recomposer_studio.studio.contradictions import Contradictions
 from recomposer_studio.studio.contradictions_told import ContradictionsTold
 from recomposer_studio.studio.detecting import Detecting
 from recomposer_studio.studio.device_menu import DeviceMenu
-from recomposer_studio.studio.document import Document
+from recomposer_studio.studio.document import Document, RollFile
 from recomposer_studio.studio.editing import Editing
 from recomposer_studio.studio.exporting import Choices
 from recomposer_studio.studio.generating import Generating
@@ -38,6 +39,7 @@ from recomposer_studio.studio.listening import Listening
 from recomposer_studio.studio.output import OpenOutput, open_output
 from recomposer_studio.studio.panels import Panels, Scrolling
 from recomposer_studio.studio.places import proposed_folder
+from recomposer_studio.studio.project_saving import with_ending
 from recomposer_studio.studio.reports import Reports
 from recomposer_studio.studio.scale import ScaleKind
 from recomposer_studio.studio.settings import SettingsFile
@@ -295,7 +297,7 @@ class Window(QMainWindow):
         scene = data_folder("resources") / "demo"
         if self.open(scene / "scene.flac"):
             self.open(scene / "roll.json")
-            self.document.roll_path = None  # the shipped roll is not to be saved over
+            self.document.roll_file = RollFile(None, self.document.roll)  # the shipped roll is not to be saved over
 
     def may_close(self) -> bool:
         """Makes sure that what is open may go."""
@@ -303,7 +305,7 @@ class Window(QMainWindow):
 
     def save_roll(self, anew: bool = False) -> None:
         """Saves the roll, asking for a name where it has none."""
-        path = self.document.roll_path
+        path = self.document.roll_file.path
         source = self.document.source
         if source is None:
             return
@@ -312,8 +314,9 @@ class Window(QMainWindow):
             name, _ = QFileDialog.getSaveFileName(self, self.tr("Save the roll"), proposal, label_files.filters(self))
             if not name:
                 return
-            path = Path(name)
-            path = path if path.suffix else path.with_suffix(".json")
+            path = Path(name) if Path(name).suffix else with_ending(self, Path(name), SUFFIXES[LabelFormat.ROLL])
+            if path is None:
+                return
         try:
             whole = self.document.save_roll(path)
         except InputError as error:

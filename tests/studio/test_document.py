@@ -136,6 +136,27 @@ def test_a_roll_comes_back_from_its_file(document, tmp_path):
     assert document.roll == EventRoll()
 
 
+def test_each_side_of_an_opened_roll_has_its_own_file(document, tmp_path):
+    first, other, copy = (tmp_path / f"{name}.json" for name in ("first", "other", "copy"))
+    other.write_text(format_roll(roll(event("z", "keep", 0.1, 0.3))), encoding="utf-8")
+    document.change_roll("one", roll(event("a", "delete", 1, 1.5)))
+    document.save_roll(first)
+    document.load_roll(other, "open")
+    document.save_roll(copy)
+    document.undo_stack.undo()
+    assert (document.roll_file.path, document.unsaved) == (first, False)
+    document.undo_stack.redo()
+    assert (document.roll_file.path, document.unsaved) == (copy, False)
+
+
+def test_a_roll_that_is_refused_leaves_the_file_that_counts(document, tmp_path):
+    other = tmp_path / "other.json"
+    other.write_text(format_roll(roll(event("z", "keep", 0.1, 0.3))), encoding="utf-8")
+    document.read_only = True
+    assert document.load_roll(other, "open") is None
+    assert document.roll_file.path is None and document.roll == EventRoll()
+
+
 def test_a_roll_that_is_too_long_is_refused(document, tmp_path):
     (tmp_path / "long.json").write_text(format_roll(roll(event("a", "delete", 1, 9))), encoding="utf-8")
     with pytest.raises(InputError, match="past the end"):

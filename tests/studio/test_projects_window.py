@@ -9,13 +9,14 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QDialog, QFileDialog, QLabel, QMessageBox, QPushButton
 
 from recomposer_studio.project.store.home import Home
+from recomposer_studio.roll.file import format_roll
 from recomposer_studio.studio import project_window
 from recomposer_studio.studio.settings import SettingsFile
 from recomposer_studio.studio.verbs import Area
 from recomposer_studio.studio.views.recovery_dialog import RecoveryDialog
 from recomposer_studio.studio.views.relink_dialog import RelinkDialog
 from recomposer_studio.studio.window import Window
-from tests.editing.scenes import event, noise, write
+from tests.editing.scenes import event, noise, roll, write
 
 _BUTTONS = QMessageBox.StandardButton
 
@@ -103,6 +104,18 @@ def test_a_project_opens_where_it_was(qtbot, saved, others, tmp_path):
     assert window.document.takes == ()
     window.actions_["redo"].trigger()
     qtbot.waitUntil(lambda: not window.imaging.busy, timeout=20_000)
+
+
+def test_a_roll_for_a_read_only_project_is_refused_and_stays_as_it_is(qtbot, saved, others, tmp_path, monkeypatch):
+    window = opened_in(qtbot, others(), tmp_path / "song.recomposer")
+    other = tmp_path / "other.json"
+    other.write_text(format_roll(roll(event("z", "keep", 0.1, 0.3))), encoding="utf-8")
+    before = other.read_bytes()
+    assert not window.open(other)
+    assert "is read-only here" in window.messages.text
+    answer_with(monkeypatch, "")
+    window.actions_["save_roll"].trigger()
+    assert other.read_bytes() == before
 
 
 def test_a_project_can_be_dropped(qtbot, saved, others, tmp_path):
