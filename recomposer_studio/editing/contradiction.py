@@ -14,6 +14,9 @@ from recomposer_studio.roll.event import Action, Event
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.roll.text_vectors import base_forms, content_words, normal_key
 
+Sound = tuple[str, Action, str]
+"""What a row means: its id, action and class."""
+
 _CHANGING = (Action.DELETE, Action.ENHANCE)
 
 
@@ -72,6 +75,11 @@ def contradictions(events: Iterable[Event]) -> tuple[Contradiction, ...]:
 def class_of(label: str) -> str:
     """The class that a label is a name of; its own words where it is the name of none."""
     return _meant(label).class_name
+
+
+def sound_of(event: Event) -> Sound:
+    """What a row means wherever it is moved: another roll, or a take, may have its id for another sound."""
+    return event.id, event.action, class_of(event.label)
 
 
 def with_advice(note: str, keep: Event) -> str:

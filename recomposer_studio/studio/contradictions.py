@@ -4,17 +4,17 @@ from collections.abc import Sequence, Set
 
 from PySide6.QtCore import QObject, Signal
 
-from recomposer_studio.editing.contradiction import Contradiction, class_of, contradictions, without_advice
+from recomposer_studio.editing.contradiction import Contradiction, Sound, contradictions, sound_of, without_advice
 from recomposer_studio.project.take import Layer, Take
-from recomposer_studio.roll.event import Action, Event
+from recomposer_studio.roll.event import Action
 from recomposer_studio.studio import verbs
 from recomposer_studio.studio.document import Document
 
 Key = tuple[str, str]
 """The ids of the edit and of the keep row."""
 
-Sounds = tuple[tuple[str, Action, str], tuple[str, Action, str]]
-"""What the two rows of a pair mean: the id, action and class of each."""
+Sounds = tuple[Sound, Sound]
+"""What the two rows of a pair mean."""
 
 
 class Contradictions(QObject):
@@ -72,7 +72,7 @@ class Contradictions(QObject):
         known = {keep[0]: (edit, keep) for edit, keep in self._aside | told if edit[0] == layer.event.id}
         note = layer.note
         for keep in take.roll.events if known and note else ():
-            if known.get(keep.id) == (_sound(layer.event), _sound(keep)):
+            if known.get(keep.id) == (sound_of(layer.event), sound_of(keep)):
                 note = without_advice(note, keep)
         return note
 
@@ -88,8 +88,8 @@ class Contradictions(QObject):
     def _follow(self) -> None:
         roll = self._document.roll
         self._all = contradictions(roll.events)
-        # Ids are given again, and another roll may have the same: what is said of a row goes with its sound.
-        present = {event.id: _sound(event) for event in roll.events} if self._aside else {}
+        # Another roll may have the same ids: what is said of a row goes with its sound.
+        present = {event.id: sound_of(event) for event in roll.events} if self._aside else {}
         self._put_aside(frozenset(pair for pair in self._aside if all(present.get(row[0]) == row for row in pair)))
         self.changed.emit()
 
@@ -107,11 +107,7 @@ def key(pair: Contradiction) -> Key:
 
 def sounds(pair: Contradiction) -> Sounds:
     """Which pair it is as long as its rows mean the same sounds."""
-    return _sound(pair.edit), _sound(pair.keep)
-
-
-def _sound(event: Event) -> tuple[str, Action, str]:
-    return event.id, event.action, class_of(event.label)
+    return sound_of(pair.edit), sound_of(pair.keep)
 
 
 # --- in words ---------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from PySide6.QtGui import QUndoStack
 
 from recomposer_studio.audio.atomic import atomic_path
 from recomposer_studio.audio.source import Source
+from recomposer_studio.editing.contradiction import sound_of
 from recomposer_studio.project.kept import home_of
 from recomposer_studio.project.state import State, TakeEntry
 from recomposer_studio.project.store.contents import History
@@ -115,6 +116,11 @@ class Document(QObject):
     def current_take(self) -> TakeEntry | None:
         """The take that is heard."""
         return self.takes[self.heard - 1] if 0 < self.heard <= len(self.takes) else None
+
+    @property
+    def rendered_ids(self) -> set[str]:
+        """The ids of all events that a take was rendered with: given to another box, they would join it to their sounds."""
+        return {event.id for entry in self.takes for event in entry.take.roll.events}
 
     @property
     def selected_events(self) -> tuple[Event, ...]:
@@ -324,8 +330,9 @@ class Document(QObject):
             take = entry.take.adjusted(event_id, **fields)  # type: ignore[arg-type]
             takes = tuple(replace(other, take=take) if other is entry else other for other in takes)
         roll = self.roll
-        if any(event.id == event_id for event in roll.events):
-            roll = roll.with_event(replace(roll.event(event_id), **fields))  # type: ignore[arg-type]
+        box = next((event for event in roll.events if event.id == event_id), None)
+        if box is not None and (entry is None or sound_of(box) == sound_of(entry.take.layer(event_id).event)):
+            roll = roll.with_event(replace(box, **fields))  # type: ignore[arg-type]
         self.change(text, replace(self.state, roll=roll, takes=takes), merge)
 
     # --- what is looked at and heard ---------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from dataclasses import replace
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QGuiApplication
 
+from recomposer_studio.editing.contradiction import sound_of
 from recomposer_studio.errors import InputError
 from recomposer_studio.roll.event import Action, EventRoll
 from recomposer_studio.roll.file import format_roll, parse_roll
@@ -53,7 +54,7 @@ class Editing(QObject):
         if row is not None:
             same = document.roll.rows()[row][-1]
             label, action = same.label, same.action
-        roll, event = verbs.add(document.roll, area, action, label, row)
+        roll, event = verbs.add(document.roll, area, action, label, row, document.rendered_ids)
         document.change_roll(self.tr("New {0}").format(label), roll)
         document.mark(None)
         document.select((event.id,))
@@ -75,12 +76,12 @@ class Editing(QObject):
         entry = document.current_take
         if entry is not None:
             take = entry.take
-            present = {layer.event.id for layer in take.layers}
-            if any(event.id in present for event in events) and document.refuse_locked(entry):
+            present = {sound_of(layer.event) for layer in take.layers}
+            heard = [event.id for event in events if sound_of(event) in present]
+            if heard and document.refuse_locked(entry):
                 return
-            for event in events:
-                if event.id in present:
-                    take = take.adjusted(event.id, muted=muted)
+            for event_id in heard:
+                take = take.adjusted(event_id, muted=muted)
             takes = tuple(replace(other, take=take) if other is entry else other for other in takes)
         roll = verbs.change(document.roll, document.selected, muted=muted)
         text = self.tr("Mute") if muted else self.tr("Unmute")
@@ -90,7 +91,8 @@ class Editing(QObject):
         """Copies behind the selected events."""
         document = self._document
         if document.selected:
-            roll, made = verbs.duplicate(document.roll, document.selected, document.duration_s)
+            used = document.rendered_ids
+            roll, made = verbs.duplicate(document.roll, document.selected, document.duration_s, used)
             document.change_roll(self.tr("Duplicate"), roll)
             document.select(made)
 
@@ -98,7 +100,7 @@ class Editing(QObject):
         """Cuts the selected events at a time."""
         document = self._document
         if document.selected:
-            roll, kept = verbs.split(document.roll, document.selected, at_s)
+            roll, kept = verbs.split(document.roll, document.selected, at_s, document.rendered_ids)
             if roll == document.roll:
                 self.failed.emit(self.tr("Put the playhead inside the selected box to split it there."))
                 return
@@ -160,7 +162,7 @@ class Editing(QObject):
         except InputError:
             self.failed.emit(self.tr("The clipboard holds no boxes; copy some with Ctrl+C first."))
             return
-        roll, made = verbs.paste(document.roll, pasted, at_s, document.duration_s)
+        roll, made = verbs.paste(document.roll, pasted, at_s, document.duration_s, document.rendered_ids)
         if not made:
             self.failed.emit(self.tr("The copied boxes do not fit behind the playhead; move it to the left."))
             return

@@ -122,9 +122,10 @@ class Suggestions(QObject):
         """Moves suggestions into the roll as one step; the ids that they have there."""
         state = self._document.state
         roll, suggestions, made = state.roll, state.suggestions, []
+        used = self._document.rendered_ids
         for event in events:
             suggestions = suggestions.without(event.id)
-            event_id = verbs.fresh_id(roll) if event.id in verbs.ids(roll) else event.id
+            event_id = verbs.fresh_id(roll, used) if event.id in verbs.ids(roll) | used else event.id
             roll = roll.with_event(replace(event, id=event_id, action=action or event.action))
             made.append(event_id)
         self._document.change(text, replace(state, roll=roll, suggestions=suggestions))

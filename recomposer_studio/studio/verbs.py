@@ -55,19 +55,30 @@ def ids(roll: EventRoll) -> set[str]:
     return {event.id for event in roll.events}
 
 
-def fresh_id(roll: EventRoll, more: Collection[str] = ()) -> str:
-    """An id that no event has."""
-    taken = ids(roll) | set(more)
+def fresh_id(roll: EventRoll, used: Collection[str] = ()) -> str:
+    """An id that no event has, and that is not among those used elsewhere."""
+    taken = ids(roll) | set(used)
     number = len(taken) + 1
     while f"e{number}" in taken:
         number += 1
     return f"e{number}"
 
 
-def add(roll: EventRoll, area: Area, action: Action, label: str, row: str | None = None) -> tuple[EventRoll, Event]:
-    """The roll with one more event, in a row of its own unless one is named."""
+def add(
+    roll: EventRoll, area: Area, action: Action, label: str, row: str | None = None, used: Collection[str] = ()
+) -> tuple[EventRoll, Event]:
+    """The roll with one more event, in a row of its own unless one is named.
+
+    Args:
+        roll: the roll.
+        area: where the event is.
+        action: what is to happen to it.
+        label: what it is.
+        row: its row, one of its own when None.
+        used: ids that are not to be given again.
+    """
     event = Event(
-        id=fresh_id(roll),
+        id=fresh_id(roll, used),
         action=action,
         label=label,
         start_s=area.start_s,
@@ -243,25 +254,35 @@ def to_lane(roll: EventRoll, chosen: Collection[str], by: int) -> EventRoll:
     return order_rows(roll, order)
 
 
-def duplicate(roll: EventRoll, chosen: Collection[str], duration_s: float) -> tuple[EventRoll, tuple[str, ...]]:
-    """The roll with a copy of every chosen event right behind it, in the same row; where no room is left, over it."""
+def duplicate(
+    roll: EventRoll, chosen: Collection[str], duration_s: float, used: Collection[str] = ()
+) -> tuple[EventRoll, tuple[str, ...]]:
+    """The roll with a copy of every chosen event right behind it, in the same row; where no room is left, over it.
+
+    The copies get none of the ids in `used`.
+    """
     made = []
     for event in [event for event in roll.events if event.id in chosen]:
         length = event.end_s - event.start_s
         start = min(event.end_s, duration_s - length)
-        copy = replace(event, id=fresh_id(roll), start_s=start, end_s=start + length, confidence=None)
+        copy = replace(event, id=fresh_id(roll, used), start_s=start, end_s=start + length, confidence=None)
         roll = roll.with_event(copy)
         made.append(copy.id)
     return roll, tuple(made)
 
 
-def split(roll: EventRoll, chosen: Collection[str], at_s: float) -> tuple[EventRoll, tuple[str, ...]]:
-    """The roll with chosen events cut in two at a time; those that the time does not cross stay."""
+def split(
+    roll: EventRoll, chosen: Collection[str], at_s: float, used: Collection[str] = ()
+) -> tuple[EventRoll, tuple[str, ...]]:
+    """The roll with chosen events cut in two at a time; those that the time does not cross stay.
+
+    The second parts get none of the ids in `used`.
+    """
     kept = []
     for event in [event for event in roll.events if event.id in chosen]:
         kept.append(event.id)
         if event.start_s + SHORTEST_S <= at_s <= event.end_s - SHORTEST_S:
-            second = replace(event, id=fresh_id(roll), start_s=at_s)
+            second = replace(event, id=fresh_id(roll, used), start_s=at_s)
             roll = roll.with_event(replace(event, end_s=at_s)).with_event(second)
             kept.append(second.id)
     return roll, tuple(kept)
@@ -287,8 +308,13 @@ def delete(roll: EventRoll, chosen: Collection[str]) -> EventRoll:
     return EventRoll(tuple(event for event in roll.events if event.id not in chosen))
 
 
-def paste(roll: EventRoll, pasted: EventRoll, at_s: float, duration_s: float) -> tuple[EventRoll, tuple[str, ...]]:
-    """The roll with the events of another one, the earliest at `at_s`; what lies past the end is left out."""
+def paste(
+    roll: EventRoll, pasted: EventRoll, at_s: float, duration_s: float, used: Collection[str] = ()
+) -> tuple[EventRoll, tuple[str, ...]]:
+    """The roll with the events of another one, the earliest at `at_s`; what lies past the end is left out.
+
+    They get none of the ids in `used`.
+    """
     if not pasted.events:
         return roll, ()
     by_s = at_s - min(event.start_s for event in pasted.events)
@@ -299,7 +325,7 @@ def paste(roll: EventRoll, pasted: EventRoll, at_s: float, duration_s: float) ->
     for event in pasted.events:
         if event.end_s + by_s <= duration_s + _ROUNDING_S:
             start_s, end_s = max(event.start_s + by_s, 0.0), min(event.end_s + by_s, duration_s)
-            new = replace(event, id=fresh_id(roll), start_s=start_s, end_s=end_s)
+            new = replace(event, id=fresh_id(roll, used), start_s=start_s, end_s=end_s)
             roll = roll.with_event(new)
             made.append(new.id)
     return roll, tuple(made)

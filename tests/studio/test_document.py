@@ -115,6 +115,17 @@ def test_the_mix_reaches_the_take_and_the_roll(document):
     assert document.roll.event("a").amount == 0.25
 
 
+@pytest.mark.parametrize("other", [event("a", "delete", 3, 3.5, "Siren"), event("a", "enhance", 3, 3.5, by_db=3.0)])
+def test_the_mix_of_a_take_leaves_a_box_of_another_sound_alone(document, other):
+    document.change_roll("one", roll(event("a", "delete", 1, 1.5)))
+    document.put_take("take", entry(document))
+    document.hear(1)
+    document.change("another roll", replace(document.state, roll=roll(other)))
+    document.mix("amount", "a", amount=0.25)
+    assert document.takes[0].take.layer("a").event.amount == 0.25
+    assert document.roll.event("a") == other
+
+
 def test_the_difference_needs_a_take(document):
     document.hear(0, True)
     assert not document.difference

@@ -5,6 +5,10 @@ from dataclasses import replace
 import pytest
 from PySide6.QtGui import QGuiApplication
 
+from recomposer_studio.audio.source import Source
+from recomposer_studio.project.recipe import Recipe
+from recomposer_studio.project.state import TakeEntry
+from recomposer_studio.project.take import Take
 from recomposer_studio.roll.event import Action
 from recomposer_studio.studio.document import Document
 from recomposer_studio.studio.suggestions import Suggestions, already_there
@@ -55,6 +59,16 @@ def test_a_focus_that_is_hidden_or_gone_is_no_focus(document, suggestions):
     suggestions.focus("h1")
     document.undo_stack.undo()
     assert suggestions.focused is None and suggestions.visible == ()
+
+
+def test_an_id_that_is_in_a_take_is_not_given_to_an_accepted_box(document, suggestions, recording):
+    with Source.open(recording) as source:
+        take = Take(source, roll(event("h1", "delete", 3.0, 3.2, "Rain")), Recipe(), "repair", ())
+        document.put_take("take", TakeEntry(1, "Take 1", take))
+        suggestions.focus("h1")
+        suggestions.accept(Action.DELETE)
+    assert [box.label for box in document.selected_events] == ["Bell"]
+    assert document.selected[0] not in ("a", "h1")
 
 
 def test_focus_and_selection_exclude_each_other(document, suggestions):

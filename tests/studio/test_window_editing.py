@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QMouseEvent, QWheelEvent
@@ -45,6 +47,46 @@ def test_boxes_are_drawn_moved_resized_and_marked_with_the_mouse(qtbot, rolled):
     y = lanes.box(document.roll.event("a")).center().y()
     drag(lanes, (lanes.x_of(3.0), y), (lanes.x_of(3.3), y), Qt.KeyboardModifier.ControlModifier)
     assert document.selected_events[0].row == "a"
+
+
+def test_a_new_box_has_nothing_of_a_removed_one_that_a_take_holds(qtbot, opened):
+    document, editing = opened.document, opened.editing
+    for start_s, label in ((1.0, "Bell"), (2.5, "Dog")):
+        editing.last_label = label
+        editing.new(Area(start_s, start_s + 0.4))
+    opened.generating.generate()
+    qtbot.waitUntil(lambda: not opened.generating.running, timeout=20_000)
+    used = {layer.event.id for layer in document.takes[0].take.layers}
+    made = []
+
+    def removed_and(make):
+        """What is made once a row that the take holds is gone."""
+        document.select((document.roll.events[-1].id,))
+        editing.copy()
+        editing.remove()
+        document.select((document.roll.events[-1].id,))
+        make()
+        made.extend(event.id for event in document.roll.events[1:])
+        opened.document.undo_stack.undo()
+        opened.document.undo_stack.undo()
+
+    removed_and(lambda: editing.new(Area(3.2, 3.5)))
+    removed_and(editing.duplicate)
+    removed_and(lambda: editing.split(1.2))
+    removed_and(lambda: editing.paste(3.0))
+    assert len(made) == 4 and not used & set(made)
+
+
+def test_mute_leaves_a_layer_of_another_sound_alone(qtbot, rolled):
+    document = rolled.document
+    rolled.generating.generate()
+    qtbot.waitUntil(lambda: not rolled.generating.running, timeout=20_000)
+    rolled.actions_["lock"].trigger()
+    document.change("another roll", replace(document.state, roll=roll(event("b", "enhance", 0.2, 0.6, "Siren"))))
+    document.select(("b",))
+    rolled.actions_["mute"].trigger()
+    assert document.roll.event("b").muted, rolled.messages.text
+    assert not document.takes[0].take.layer("b").event.muted
 
 
 def test_escape_takes_back_a_drag(qtbot, rolled):
