@@ -59,6 +59,7 @@ class Document(QObject):
         takes_changed: a take came, went or changed.
         heard_changed: another version is on the screen and on the ears.
         refused: something was not done because a take is locked, or the project read-only; a sentence.
+        writable: a project that was read-only is so no longer.
     """
 
     leaving = Signal()
@@ -70,6 +71,7 @@ class Document(QObject):
     takes_changed = Signal()
     heard_changed = Signal()
     refused = Signal(str)
+    writable = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -180,6 +182,12 @@ class Document(QObject):
         self.undo_stack.indexChanged.emit(history.index)
         if former is not None and former is not source:
             former.close()
+
+    def end_read_only(self) -> None:
+        """Changes are no longer refused: what is open is saved in a file of its own."""
+        if self.read_only:
+            self.read_only = False
+            self.writable.emit()
 
     def close(self) -> None:
         """Closes the recording."""
@@ -305,13 +313,12 @@ class Document(QObject):
         number, self._next_take = self._next_take, self._next_take + 1
         return number
 
-    def put_take(self, text: str, entry: TakeEntry) -> None:
-        """Adds a take at the end of the list, or replaces the one with its id by its later version."""
+    def put_take(self, text: str, entry: TakeEntry) -> bool:
+        """Adds a take at the end of the list, or replaces the one with its id by its later version, see `change`."""
         known = any(other.id == entry.id for other in self.takes)
         if known:
-            self.change_take(text, entry, f"take {entry.id}")
-        else:
-            self.change(text, replace(self.state, takes=(*self.takes, entry)), f"take {entry.id}")
+            return self.change_take(text, entry, f"take {entry.id}")
+        return self.change(text, replace(self.state, takes=(*self.takes, entry)), f"take {entry.id}")
 
     def refuse_locked(self, entry: TakeEntry) -> bool:
         """Whether a take is locked; if it is, that is said."""

@@ -55,7 +55,8 @@ class Editing(QObject):
             same = document.roll.rows()[row][-1]
             label, action = same.label, same.action
         roll, event = verbs.add(document.roll, area, action, label, row, document.rendered_ids)
-        document.change_roll(self.tr("New {0}").format(label), roll)
+        if not document.change_roll(self.tr("New {0}").format(label), roll):
+            return
         document.mark(None)
         document.select((event.id,))
         self.made.emit()
@@ -93,8 +94,8 @@ class Editing(QObject):
         if document.selected:
             used = document.rendered_ids
             roll, made = verbs.duplicate(document.roll, document.selected, document.duration_s, used)
-            document.change_roll(self.tr("Duplicate"), roll)
-            document.select(made)
+            if document.change_roll(self.tr("Duplicate"), roll):
+                document.select(made)
 
     def split(self, at_s: float) -> None:
         """Cuts the selected events at a time."""
@@ -104,8 +105,8 @@ class Editing(QObject):
             if roll == document.roll:
                 self.failed.emit(self.tr("Put the playhead inside the selected box to split it there."))
                 return
-            document.change_roll(self.tr("Split"), roll)
-            document.select(kept)
+            if document.change_roll(self.tr("Split"), roll):
+                document.select(kept)
 
     def nudge(self, by_s: float, by_share: float, scale: FrequencyScale) -> None:
         """Moves the selected events in time, and in frequency where they have limits; repeated keys are one step."""
@@ -132,8 +133,8 @@ class Editing(QObject):
         document = self._document
         if len(document.selected) >= 2:
             roll, kept = verbs.join(document.roll, document.selected)
-            document.change_roll(self.tr("Join"), roll)
-            document.select((kept,))
+            if document.change_roll(self.tr("Join"), roll):
+                document.select((kept,))
 
     def remove(self) -> None:
         """Takes the selected events out of the roll."""
@@ -166,8 +167,8 @@ class Editing(QObject):
         if not made:
             self.failed.emit(self.tr("The copied boxes do not fit behind the playhead; move it to the left."))
             return
-        document.change_roll(self.tr("Paste"), roll)
-        document.select(made)
+        if document.change_roll(self.tr("Paste"), roll):
+            document.select(made)
 
     def select_all(self) -> None:
         """All events."""

@@ -259,8 +259,7 @@ class Generating(QObject):
                 order.id, order.name, take, render_s=seconds, left_out=order.left_out, preview=preview,
                 device=self._device_used, parent=order.parent,
             )  # fmt: skip
-        document.put_take(self.tr("Generate {0}").format(entry.name), entry)
-        if known is None:
+        if document.put_take(self.tr("Generate {0}").format(entry.name), entry) and known is None:
             if order.heard:
                 document.hear(len(document.takes))
             if order.left_out:

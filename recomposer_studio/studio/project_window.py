@@ -28,6 +28,10 @@ RECORDINGS = "*.wav *.flac *.aif *.aiff *.aifc *.ogg *.oga *.opus *.mp3 *.caf *.
 OPENING_MS = 700
 """A project that takes longer to open than this is told of, with a way to stop."""
 _NEED_PROJECT = ("save_project", "save_project_as", "embed", "relink")
+_NEED_WRITABLE = (
+    "save_project", "embed", "relink", "generate", "variations", "rerun", "paste_recipe", "duplicate_take", "detect", "find_similar",
+)  # fmt: skip
+"""What would work for a while, or make something new, only for it to be refused in a project that is read-only."""
 
 
 def make_projects(window: "Window") -> Projects:
@@ -68,7 +72,7 @@ def refresh(window: "Window") -> None:
     window.setWindowModified(there and (projects.dirty if projects.path else projects.unsaved))
     actions.enable(_NEED_PROJECT, there and not projects.busy)
     if document.read_only:
-        actions.enable(("save_project", "embed", "relink", "generate", "variations", "rerun"), False)
+        actions.enable(_NEED_WRITABLE, False)
     embed = actions["embed"]
     if embed.isChecked() != projects.embedded:
         embed.blockSignals(True)

@@ -675,7 +675,7 @@ class Projects(QObject):
             outcome = Outcome.SAVED
             self.path, self._saved_moment, self._saved_view = saving.path, saving.moment, saving.view
             self._version = copied.version
-            self._document.read_only = False
+            self._document.end_read_only()
             if self._recorder is not None:
                 self._recorder.note_copy(saving.path, copied.revision)
             if self._recording is not None and self._recording.sha256 != saving.sha256:

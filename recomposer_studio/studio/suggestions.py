@@ -97,15 +97,16 @@ class Suggestions(QObject):
             return
         following = self._following(event)
         accepted = self._take_over((event,), self.tr("Accept {0}").format(event.label), action)
-        if action is None and following:
+        if accepted and action is None and following:
             self.focus(following)
-        else:
+        elif accepted:
             self._document.select(accepted)
 
     def accept_all(self) -> None:
         """All suggestions that are shown become boxes of the roll, and are selected."""
-        if self._visible:
-            self._document.select(self._take_over(self._visible, self.tr("Accept all suggestions"), None))
+        accepted = self._take_over(self._visible, self.tr("Accept all suggestions"), None) if self._visible else ()
+        if accepted:
+            self._document.select(accepted)
 
     def reject(self) -> None:
         """The suggestion in focus goes; the next one comes into focus."""
@@ -115,11 +116,11 @@ class Suggestions(QObject):
         following = self._following(event)
         state = self._document.state
         left = state.suggestions.without(event.id)
-        self._document.change(self.tr("Reject {0}").format(event.label), replace(state, suggestions=left))
-        self.focus(following)
+        if self._document.change(self.tr("Reject {0}").format(event.label), replace(state, suggestions=left)):
+            self.focus(following)
 
     def _take_over(self, events: Sequence[Event], text: str, action: Action | None) -> tuple[str, ...]:
-        """Moves suggestions into the roll as one step; the ids that they have there."""
+        """Moves suggestions into the roll as one step; the ids that they have there, none where that was refused."""
         state = self._document.state
         roll, suggestions, made = state.roll, state.suggestions, []
         used = self._document.rendered_ids
@@ -128,8 +129,8 @@ class Suggestions(QObject):
             event_id = verbs.fresh_id(roll, used) if event.id in verbs.ids(roll) | used else event.id
             roll = roll.with_event(replace(event, id=event_id, action=action or event.action))
             made.append(event_id)
-        self._document.change(text, replace(state, roll=roll, suggestions=suggestions))
-        return tuple(made)
+        changed = self._document.change(text, replace(state, roll=roll, suggestions=suggestions))
+        return tuple(made) if changed else ()
 
     def _following(self, event: Event) -> str:
         """The suggestion to look at after one is decided: the next in time, else the one before."""

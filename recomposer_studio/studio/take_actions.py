@@ -103,8 +103,8 @@ def remove_take(window: "Window") -> None:
 
 def _add(window: "Window", text: str, entry: TakeEntry) -> None:
     document = window.document
-    document.change(text, replace(document.state, takes=(*document.takes, entry)))
-    document.hear(len(document.takes))
+    if document.change(text, replace(document.state, takes=(*document.takes, entry))):
+        document.hear(len(document.takes))
 
 
 # --- other seeds --------------------------------------------------------------------------------------------------------

@@ -118,6 +118,48 @@ def test_a_roll_for_a_read_only_project_is_refused_and_stays_as_it_is(qtbot, sav
     assert other.read_bytes() == before
 
 
+def test_refused_editing_leaves_what_is_marked_and_selected(qtbot, saved, others, tmp_path):
+    window = opened_in(qtbot, others(), tmp_path / "song.recomposer")
+    document, actions = window.document, window.actions_
+    area = Area(0.2, 0.6)
+    document.mark(area)
+    document.select(("a", "b"))
+    actions["copy"].trigger()
+    window.listening.seek(1.2)
+    for name in ("new", "duplicate", "split", "join", "paste", "insert"):
+        window.messages.clear()
+        actions[name].trigger()
+        assert "is read-only here" in window.messages.text, name
+        assert (document.selected, document.area) == (("a", "b"), area), name
+
+
+def test_a_read_only_project_offers_nothing_that_would_be_refused_in_the_end(
+    qtbot, saved, others, tmp_path, monkeypatch
+):
+    window = opened_in(qtbot, others(), tmp_path / "song.recomposer")
+    window.document.hear(1)
+    line = window.takes.mix.line("a")
+    names = ("generate", "variations", "rerun", "paste_recipe", "duplicate_take", "detect", "find_similar")
+    buttons = (window.takes.rerun, window.takes.variations, window.detect_bar.detect, line.more)
+    window.document.select(("a",))
+    assert not any(window.actions_[name].isEnabled() for name in names)
+    assert not any(button.isEnabled() for button in buttons)
+    answer_with(monkeypatch, tmp_path / "copy.recomposer")
+    window.actions_["save_project_as"].trigger()
+    qtbot.waitUntil(lambda: not window.projects.saving and not window.document.read_only)
+    assert all(window.actions_[name].isEnabled() for name in names)
+    assert all(button.isEnabled() for button in buttons)
+
+
+def test_a_take_that_is_refused_does_not_change_what_is_heard(qtbot, saved, others, tmp_path):
+    window = opened_in(qtbot, others(), tmp_path / "song.recomposer")
+    window.document.hear(0)
+    window.generating.generate()
+    qtbot.waitUntil(lambda: not window.generating.running, timeout=20_000)
+    assert "is read-only here" in window.messages.text
+    assert (len(window.document.takes), window.document.heard) == (1, 0)
+
+
 def test_a_project_can_be_dropped(qtbot, saved, others, tmp_path):
     saved.close()
     window = others()

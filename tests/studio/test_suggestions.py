@@ -71,6 +71,20 @@ def test_an_id_that_is_in_a_take_is_not_given_to_an_accepted_box(document, sugge
     assert document.selected[0] not in ("a", "h1")
 
 
+def test_a_refused_decision_leaves_focus_and_selection(document, suggestions):
+    document.read_only = True
+    suggestions.focus("h1")
+    for decide in (
+        suggestions.accept,
+        lambda: suggestions.accept(Action.DELETE),
+        suggestions.accept_all,
+        suggestions.reject,
+    ):
+        decide()
+        assert suggestions.focused.id == "h1" and document.selected == ()
+    assert document.suggestions == SUGGESTED
+
+
 def test_focus_and_selection_exclude_each_other(document, suggestions):
     document.select(("a",))
     suggestions.focus("h1")

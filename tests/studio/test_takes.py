@@ -113,6 +113,16 @@ def test_a_copy_is_a_take_of_its_own(qtbot, taken):
         assert line.amount.isVisible() == (version != 0)
 
 
+def test_a_copy_that_is_refused_does_not_change_what_is_heard(qtbot, taken):
+    document = taken.document
+    taken.actions_["duplicate_take"].trigger()
+    document.hear(1)
+    document.read_only = True
+    taken.takes.mix.comp_requested.emit("a", document.takes[1].id)
+    assert "is read-only here" in taken.messages.text
+    assert (len(document.takes), document.heard) == (2, 1)
+
+
 def test_variations_come_one_after_the_other_with_seeds_of_their_own(qtbot, inserted):
     document = inserted.document
     inserted.takes.count.setValue(3)

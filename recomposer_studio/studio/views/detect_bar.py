@@ -52,7 +52,7 @@ class DetectBar(QFrame):
         self._lay_out()
         detecting.progressed.connect(self._progressed)
         suggestions.changed.connect(self._show_suggestions)
-        for signal in (detecting.state_changed, document.opened):
+        for signal in (detecting.state_changed, document.opened, document.writable):
             signal.connect(self.refresh)
         self.refresh()
 
@@ -152,7 +152,7 @@ class DetectBar(QFrame):
         self.tagger.setCurrentIndex(self.tagger.findData(present.name) if present else -1)
         running = detecting.running
         self.detect.setVisible(not running)
-        self.detect.setEnabled(self._can_listen)
+        self.detect.setEnabled(self._can_listen and not self._document.read_only)
         self.tagger.setVisible(not running and self._can_listen)
         self._may_install = not running and len(ready) < len(listeners)
         for widget in (self.progress, self.work, self.cancel):

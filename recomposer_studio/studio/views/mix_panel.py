@@ -69,7 +69,7 @@ class MixPanel(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setAccessibleName(self.tr("Mix of the take"))
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        for signal in (document.takes_changed, document.heard_changed, document.opened):
+        for signal in (document.takes_changed, document.heard_changed, document.opened, document.writable):
             signal.connect(self.refresh)
         self.refresh()
 
@@ -237,6 +237,7 @@ class MixLine:
         for control in (self.amount, self.gain, self.pan, self.mute, self.solo):
             if control is not None:
                 control.setEnabled(not entry.locked)
+        self.more.setEnabled(not self._document.read_only)
         note = self._panel.note_of(entry.take, layer)
         found = "" if layer.found_db is None else tr("found at {0} dB").format(f"{layer.found_db:+.1f}")
         self.name.setToolTip(as_plain("\n".join(part for part in (self.name.text(), found, note) if part)))

@@ -104,7 +104,7 @@ class TakesPanel(QWidget):
         layout.addLayout(first)
         layout.addLayout(second)
         layout.addWidget(self.mix, 3)
-        for signal in (document.takes_changed, document.heard_changed, document.opened):
+        for signal in (document.takes_changed, document.heard_changed, document.opened, document.writable):
             signal.connect(self.refresh)
         document.roll_changed.connect(self._enable_variations)
         self.refresh()
@@ -117,8 +117,9 @@ class TakesPanel(QWidget):
         self.list.show_lines([(self.tr("Original"), TakeLine(0)), *takes] if document.source is not None else [])
         self.list.setCurrentRow(document.heard if self.list.count() else -1)
         entry = document.current_take
-        for widget in (self.difference, self.rerun, self.recipe, self.note):
+        for widget in (self.difference, self.recipe, self.note):
             widget.setEnabled(entry is not None)
+        self.rerun.setEnabled(entry is not None and not document.read_only)
         self._enable_variations()
         self.match.setEnabled(len(document.takes) > 1 or self.match.isChecked())
         self.difference.setChecked(document.difference)
@@ -127,7 +128,9 @@ class TakesPanel(QWidget):
         self._filling = False
 
     def _enable_variations(self) -> None:
-        self.variations.setEnabled(self.document.current_take is not None or bool(self.document.roll.events))
+        document = self.document
+        something = document.current_take is not None or bool(document.roll.events)
+        self.variations.setEnabled(something and not document.read_only)
 
     def show_waiting(self, count: int) -> None:
         """How many renders wait."""
