@@ -40,10 +40,18 @@ def save_project(window: "Window", anew: bool = False) -> None:
         _save(window, path, False)
 
 
-def may_close(window: "Window") -> bool:
-    """Makes sure that what is open may go: a project is saved without a question, work without a file is asked about."""
+def may_close(window: "Window", *, ending: bool = False) -> bool:
+    """Makes sure that what is open may go: a project is saved without a question, work without a file is asked about.
+
+    Args:
+        window: the window.
+        ending: whether the window goes too. A render ends then before the project is saved, so that what stays of its take is in the
+            file; whoever answers Cancel instead of saving keeps the render.
+    """
     projects = window.projects
     buttons = QMessageBox.StandardButton
+    if ending and projects.path is not None:
+        window.generating.cancel()
     if projects.stale:
         outcome = _save_and_wait(window, None)
         if outcome is Outcome.REPLACED:
@@ -56,12 +64,16 @@ def may_close(window: "Window") -> bool:
         as_plain(window.tr("The work on {0} is in no file yet. Save it as a project?").format(name_of(window))),
         buttons.Save | buttons.Discard | buttons.Cancel, buttons.Save,
     )  # fmt: skip
-    if answer == buttons.Save:
-        path = _path_to_save(window, True)
-        return path is not None and _save_and_wait(window, path) is Outcome.SAVED
     if answer == buttons.Discard:
-        projects.drop()
-    return answer == buttons.Discard
+        _drop(window)
+    if answer != buttons.Save:
+        return answer == buttons.Discard
+    path = _path_to_save(window, True)
+    if path is None:
+        return False
+    if ending:
+        window.generating.cancel()
+    return _save_and_wait(window, path) is Outcome.SAVED
 
 
 def note_saved(window: "Window", path: Path, quietly: bool) -> None:
@@ -103,9 +115,15 @@ def _save_and_wait(window: "Window", path: Path | None) -> Outcome:
         if chosen is None:
             return outcome
         if chosen == "discard":
-            window.projects.drop()
+            _drop(window)
             return Outcome.SAVED
         path, over = chosen
+
+
+def _drop(window: "Window") -> None:
+    """What is open is not to be kept, nor is what a render would still bring before it is left."""
+    window.generating.cancel()
+    window.projects.drop()
 
 
 def _wait(window: "Window", name: str) -> None:

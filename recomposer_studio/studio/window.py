@@ -299,9 +299,9 @@ class Window(QMainWindow):
             self.open(scene / "roll.json")
             self.document.roll_file = RollFile(None, self.document.roll)  # the shipped roll is not to be saved over
 
-    def may_close(self) -> bool:
-        """Makes sure that what is open may go."""
-        return project_window.may_close(self)
+    def may_close(self, *, ending: bool = False) -> bool:
+        """Makes sure that what is open may go; see `project_saving.may_close`."""
+        return project_window.may_close(self, ending=ending)
 
     def save_roll(self, anew: bool = False) -> None:
         """Saves the roll, asking for a name where it has none."""
@@ -400,7 +400,7 @@ class Window(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
         """Asks for unsaved changes, then ends every thread."""
-        if not self.may_close():
+        if not self.may_close(ending=True):
             event.ignore()
             return
         self.panels.remember()

@@ -1,6 +1,7 @@
 """Projects in the window: opened by every way in, saved, offered after a crash, found again."""
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from recomposer_studio.studio.views.recovery_dialog import RecoveryDialog
 from recomposer_studio.studio.views.relink_dialog import RelinkDialog
 from recomposer_studio.studio.window import Window
 from tests.editing.scenes import event, noise, roll, write
+from tests.studio.remote import Remote, start
+from tests.studio.rolls import ROLL
 
 _BUTTONS = QMessageBox.StandardButton
 
@@ -260,6 +263,81 @@ def test_work_without_a_file_is_asked_about(rolled, tmp_path, monkeypatch, answe
 def test_nothing_is_asked_when_nothing_was_done(opened, monkeypatch):
     monkeypatch.setattr(QMessageBox, "question", lambda *_: pytest.fail("asked"))
     assert opened.close()
+
+
+@pytest.fixture
+def rendering(qtbot):
+    """Lets a window show a preview whose model is still being loaded, until the end of the test or `set`."""
+    loaded = threading.Event()
+
+    def begin(window):
+        count = len(window.document.takes)
+        start(window, Remote(), loaded)
+        window.document.change_roll("more", roll(*ROLL.events, event("i", "insert", 3.2, 3.6, "Siren")))
+        window.generating.generate()
+        qtbot.waitUntil(lambda: len(window.document.takes) == count + 1, timeout=20_000)
+        # A thread that was stopped ends once the model is there.
+        cancel = window.generating._turn.job.cancel
+        window.generating._turn.job.cancel = lambda: (cancel(), loaded.set())
+        return loaded
+
+    yield begin
+    loaded.set()
+
+
+def test_closing_during_a_render_keeps_nothing_that_was_discarded(rolled, rendering, monkeypatch):
+    rendering(rolled)
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: _BUTTONS.Discard)
+    assert rolled.close()
+    assert Home(rolled.settings_file.data_folder / "projects").left() == []
+
+
+def test_closing_during_a_render_brings_the_project_file_up_to_date(qtbot, saved, others, rendering, tmp_path):
+    rendering(saved)
+    assert saved.close()
+    assert Home(saved.settings_file.data_folder / "projects").left() == []
+    window = opened_in(qtbot, others(), tmp_path / "song.recomposer")
+    assert [entry.left_out for entry in window.document.takes] == [
+        (),
+        ("Siren is not in it: the render was stopped before",),
+    ]
+    assert not window.projects.dirty
+
+
+def test_closing_during_a_render_saves_what_is_there_of_it(qtbot, rolled, others, rendering, monkeypatch, tmp_path):
+    rendering(rolled)
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: _BUTTONS.Save)
+    answer_with(monkeypatch, tmp_path / "new.recomposer")
+    assert rolled.close()
+    assert Home(rolled.settings_file.data_folder / "projects").left() == []
+    window = opened_in(qtbot, others(), tmp_path / "new.recomposer")
+    assert "Siren is not in it" in window.document.takes[0].left_out[0]
+
+
+def test_a_render_goes_on_when_the_window_stays(qtbot, rolled, rendering, monkeypatch):
+    loaded = rendering(rolled)
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: _BUTTONS.Cancel)
+    assert not rolled.close()
+    assert rolled.generating.running
+    loaded.set()
+    qtbot.waitUntil(lambda: not rolled.generating.running, timeout=20_000)
+    assert not rolled.document.takes[0].preview
+
+
+def test_a_render_brings_nothing_back_while_a_project_opens(qtbot, saved, others, rendering, monkeypatch, tmp_path):
+    saved.close()
+    window = others()
+    assert window.open(tmp_path / "street.wav")
+    loaded = rendering(window)
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: _BUTTONS.Discard)
+    monkeypatch.setattr(window.projects, "_restore", lambda *given: later.append(given))
+    restore, later = type(window.projects)._restore, []
+    assert window.open(tmp_path / "song.recomposer")
+    loaded.set()
+    qtbot.waitUntil(lambda: bool(later) and not window.generating.running and not window.generating.leaving)
+    restore(window.projects, *later[0])
+    window.close()
+    assert Home(window.settings_file.data_folder / "projects").left() == []
 
 
 def left_behind(window):
