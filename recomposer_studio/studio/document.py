@@ -329,7 +329,10 @@ class Document(QObject):
 
     def mix(self, text: str, event_id: str, merge: str = "", **fields: object) -> None:
         """Amount, gain, pan or mute of one event in the take that is heard, and in the roll for the next take."""
-        entry = self.current_take
+        self.mix_take(self.current_take, text, event_id, merge, **fields)
+
+    def mix_take(self, entry: TakeEntry | None, text: str, event_id: str, merge: str = "", **fields: object) -> None:
+        """The same in any take, or in the roll alone."""
         takes = self.takes
         if entry is not None and self.refuse_locked(entry):
             return

@@ -26,7 +26,7 @@ from recomposer_studio.studio.document import ORIGINAL
 from recomposer_studio.studio.label_files import filters
 from recomposer_studio.studio.moves import moves
 from recomposer_studio.studio.reports import Reports
-from recomposer_studio.studio.take_actions import take_handlers
+from recomposer_studio.studio.take_actions import entry_of, take_handlers
 from recomposer_studio.studio.verbs import Area
 from recomposer_studio.studio.views.export_dialog import ExportDialog
 
@@ -137,16 +137,32 @@ def show_export(window: "Window") -> None:
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.accepted.connect(lambda: setattr(window, "export_choices", dialog.choices))
     dialog.exported.connect(window.messages.tell)
-    dialog.lower_requested.connect(lambda event_id, by_db: _lower(window, dialog, event_id, by_db))
+    take_id = entry.id
+    dialog.lower_requested.connect(lambda event_id, by_db: _lower(window, dialog, take_id, event_id, by_db))
     dialog.open()
 
 
-def _lower(window: "Window", dialog: ExportDialog, event_id: str, by_db: float) -> None:
-    gain_db = dialog.take.layer(event_id).event.gain_db + by_db
-    window.document.mix(window.tr("Lower for the export"), event_id, gain_db=gain_db)
-    entry = window.document.current_take
-    if entry is not None:
-        dialog.take = entry.take
+def _lower(window: "Window", dialog: ExportDialog, take_id: int, event_id: str, by_db: float) -> None:
+    """Lowers an event of the take that is exported, which need not be the one that is heard by now, and exports again."""
+    entry = entry_of(window, take_id)
+    if entry is None or all(layer.event.id != event_id for layer in entry.take.layers):
+        dialog.refuse_lower(
+            window.tr("This sound is no longer in the list of takes; close this and export another take.")
+        )
+    elif window.document.read_only:
+        dialog.refuse_lower(
+            window.tr("This project is read-only here, so its takes stay as they are; write 32-bit float.")
+        )
+    elif entry.locked:
+        words = window.tr("{0} is locked, so it stays as it is; write 32-bit float, or close this and unlock it first.")
+        dialog.refuse_lower(words.format(entry.name))
+    else:
+        gain_db = dialog.take.layer(event_id).event.gain_db + by_db
+        window.document.mix_take(entry, window.tr("Lower for the export"), event_id, gain_db=gain_db)
+        lowered = entry_of(window, take_id)
+        assert lowered is not None
+        dialog.take = lowered.take
+        dialog.start()
 
 
 # --- moving about -----------------------------------------------------------------------------------------------------

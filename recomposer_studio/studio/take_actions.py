@@ -64,7 +64,8 @@ def _at(window: "Window", row: int) -> TakeEntry | None:
     return takes[row - 1] if 0 < row <= len(takes) else None
 
 
-def _by_id(window: "Window", take_id: int | None) -> TakeEntry | None:
+def entry_of(window: "Window", take_id: int | None) -> TakeEntry | None:
+    """The take with a number, None when it is not in the list."""
     return next((entry for entry in window.document.takes if entry.id == take_id), None)
 
 
@@ -179,7 +180,7 @@ def re_roll(window: "Window", event_id: str, count: int) -> None:
 
 def take_over(window: "Window", event_id: str, take_id: int) -> None:
     """Makes a new take: the one that is heard, with an event's sound from another one."""
-    document, entry, other = window.document, window.document.current_take, _by_id(window, take_id)
+    document, entry, other = window.document, window.document.current_take, entry_of(window, take_id)
     if entry is None or other is None:
         return
     try:
@@ -201,7 +202,7 @@ def show_recipe(window: "Window") -> None:
     """Shows the recipe of the take that is heard, to read and to copy."""
     entry = window.document.current_take
     if entry is not None:
-        parent = _by_id(window, entry.parent)
+        parent = entry_of(window, entry.parent)
         TextDialog(
             window.tr("Recipe of {0}").format(entry.name),
             window.tr(

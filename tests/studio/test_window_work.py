@@ -1,8 +1,10 @@
 import threading
 
 import numpy as np
+import pytest
 from PySide6.QtCore import Qt
 
+from recomposer_studio.project.embedded import embedded_recipe
 from recomposer_studio.studio.output import NO_PORTAUDIO, SilentOutput
 from recomposer_studio.studio.views.export_dialog import ExportDialog
 from recomposer_studio.worker.lost import WorkerLost
@@ -70,7 +72,9 @@ def test_rows_that_nothing_can_render_are_named(qtbot, opened):
     assert opened.document.takes == ()
 
 
-def test_a_clip_is_told_with_two_ways_out(qtbot, opened, tmp_path):
+@pytest.fixture
+def clipped(qtbot, opened, tmp_path):
+    """A window with a take, and the export dialog that says how it clips."""
     loud = write(tmp_path / "loud.wav", np.clip(noise(1, 3.0, 8_000, 1, 0.02), -1, 1), 8_000, "PCM_16")
     opened.document.undo_stack.clear()
     opened.open(loud)
@@ -82,14 +86,53 @@ def test_a_clip_is_told_with_two_ways_out(qtbot, opened, tmp_path):
     dialog = opened.findChild(ExportDialog)
     dialog.file.setText(str(tmp_path / "out.wav"))
     dialog.write.click()
-    qtbot.waitUntil(lambda: dialog.as_float.isVisible(), timeout=20_000)
+    qtbot.waitUntil(lambda: dialog.as_float.isVisible() and dialog.write.isEnabled(), timeout=20_000)
+    return opened, dialog
+
+
+def test_a_clip_is_told_with_two_ways_out(qtbot, clipped, tmp_path):
+    window, dialog = clipped
     assert "would clip" in dialog.problem.text()
     assert not (tmp_path / "out.wav").exists()
     assert "Lower 'Dog' by" in dialog.lower_button.text()
     with qtbot.waitSignal(dialog.exported, timeout=20_000):
         dialog.lower_button.click()
     assert (tmp_path / "out.wav").exists()
-    assert opened.document.takes[0].take.layer("a").event.gain_db < 40.0
+    assert window.document.takes[0].take.layer("a").event.gain_db < 40.0
+
+
+@pytest.mark.parametrize("event_id", ["a", "z"])
+def test_the_take_of_the_dialog_is_lowered_though_another_one_has_come(qtbot, clipped, tmp_path, event_id):
+    window, dialog = clipped
+    document = window.document
+    document.change_roll("r", roll(event(event_id, "delete", 2.0, 2.4, "Bell")))
+    window.generating.generate()
+    qtbot.waitUntil(lambda: not window.generating.running, timeout=20_000)
+    second = document.current_take
+    assert second.id == 2
+    with qtbot.waitSignal(dialog.exported, timeout=20_000):
+        dialog.lower_button.click()
+    assert document.takes[0].take.layer("a").event.gain_db < 40.0
+    assert document.takes[1] is second and document.current_take is second
+    assert [event["label"] for event in embedded_recipe(tmp_path / "out.wav")["roll"]["events"]] == ["Dog"]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "told"),
+    [
+        (lambda window: window.actions_["lock"].trigger(), "Take 1 is locked"),
+        (lambda window: window.actions_["remove_take"].trigger(), "no longer in the list"),
+        (lambda window: setattr(window.document, "read_only", True), "read-only here"),
+    ],
+)
+def test_what_cannot_be_lowered_is_told_in_the_dialog(clipped, tmp_path, trouble, told):
+    window, dialog = clipped
+    trouble(window)
+    dialog.lower_button.click()
+    assert told in dialog.problem.text() and window.messages.text == ""
+    assert not dialog.lower_button.isVisible() and dialog.as_float.isVisible()
+    assert not (tmp_path / "out.wav").exists()
+    dialog.reject()
 
 
 def test_an_export_that_cannot_be_written_says_why(qtbot, rolled, recording):

@@ -56,7 +56,7 @@ class ExportDialog(QDialog):
 
     Signals:
         exported: a sentence on what was written.
-        lower_requested: (event's id, change of its gain in dB): the offer to lower it was taken.
+        lower_requested: (event's id, change of its gain in dB): the offer to lower it was taken; answer with `start` or `refuse_lower`.
     """
 
     exported = Signal(str)
@@ -413,7 +413,11 @@ class ExportDialog(QDialog):
     def _lower(self) -> None:
         if self._clip is not None:
             self.lower_requested.emit(*self._clip)
-            self.start()
+
+    def refuse_lower(self, sentence: str) -> None:
+        """Says why the take cannot be lowered; writing 32-bit float is still offered."""
+        self.lower_button.hide()
+        self._fail(sentence)
 
     def _write_float(self) -> None:
         if self._path(self.file).suffix.lower() == ".flac":  # holds no float
