@@ -50,12 +50,17 @@ class TakeDrag(QObject):
         self._job: Export | None = None
         self._ready: tuple[Take, str, Path] | None = None
         self._list.viewport().installEventFilter(self)
+        window.document.leaving.connect(self._cancel)
 
     def stop(self) -> None:
         """Ends the writing; nothing of it stays."""
+        self._cancel()
+        if self._job is not None:
+            self._job.wait()
+
+    def _cancel(self) -> None:
         if self._job is not None:
             self._job.cancel()
-            self._job.wait()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         """A press on a take and a move from there is a drag; everything else goes on to the list."""
@@ -95,7 +100,7 @@ class TakeDrag(QObject):
         job = Export(entry.take, place / _file_name(entry), None, ExportOptions(), self)
         job.written.connect(lambda files: self._written(entry, files))
         job.clipped.connect(self._clipped)
-        job.failed.connect(self._window.messages.fail)
+        job.failed.connect(lambda sentence: self._failed(job, sentence))
         job.finished.connect(self._finished)
         self._job = job
         QApplication.setOverrideCursor(Qt.CursorShape.BusyCursor)
@@ -107,13 +112,18 @@ class TakeDrag(QObject):
     def _clipped(self, error: ClipError, less_db: float) -> None:
         self._window.messages.fail(str(error).replace(" (--float32)", self.tr(" with Export")))
 
+    def _failed(self, job: Export, sentence: str) -> None:
+        # A cancelled job may stumble over its recording, which is closed when another one is opened.
+        if not job.cancelled:
+            self._window.messages.fail(sentence)
+
     def _finished(self) -> None:
         job, self._job = self._job, None
         QApplication.restoreOverrideCursor()
-        if job is None or job.cancelled:
+        if job is None:
             return
         job.deleteLater()
-        if self._ready is None:
+        if job.cancelled or self._ready is None:
             return
         if self._held():
             self._drag(self._ready[2])

@@ -1,6 +1,7 @@
 """A take is dragged out of the list as a file; what is not finished in time is ready the next time."""
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 import soundfile
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QDrag
+from PySide6.QtWidgets import QApplication
 
 from recomposer_studio.project.embedded import embedded_recipe
 from recomposer_studio.studio.take_drag import KEPT_S
+from tests.editing.scenes import noise, write
 from tests.studio.hands import drag
 
 
@@ -102,3 +105,21 @@ def test_a_folder_that_cannot_be_written_is_told(qtbot, dragged, tmp_path):
     window.take_drag.folder = tmp_path / "file" / "dragged"
     pull(window, 1)
     assert "use Export instead" in window.messages.text and offered == []
+
+
+def test_opening_another_recording_ends_a_drag_without_a_word(qtbot, dragged, monkeypatch, tmp_path):
+    window, offered = dragged
+    left = threading.Event()
+
+    def export(take, *_, **__):
+        left.wait()
+        take.source.read(0, 1)
+
+    monkeypatch.setattr("recomposer_studio.studio.exporting.export_take", export)
+    pull(window, 1)
+    other = write(tmp_path / "other.wav", noise(1, 1.0, 8_000), 8_000, "PCM_16")
+    window.document.open(other)
+    left.set()
+    qtbot.waitUntil(lambda: window.take_drag._job is None, timeout=20_000)
+    assert window.messages.text == "" and offered == []
+    assert QApplication.overrideCursor() is None
