@@ -83,13 +83,20 @@ class Generating(QObject):
         self._document = document
         self._turn = Turn()
         self._order: _Order | None = None
+        self._listed = False
         self._device_used = ""
         document.opened.connect(self._opened)
+        document.takes_changed.connect(self._takes_changed)
 
     @property
     def running(self) -> bool:
         """Whether a render is under way."""
         return self._turn.running
+
+    @property
+    def making(self) -> int | None:
+        """The number of the take that is being rendered, None when none is."""
+        return self._order.id if self.running and self._order is not None else None
 
     @property
     def leaving(self) -> bool:
@@ -171,6 +178,7 @@ class Generating(QObject):
         else:
             number, name = former.id, former.name
         self._order = _Order(number, name, roll, recipe, planned.full, planned.left_out, parent, finish, heard)
+        self._listed = self._entry is not None
         self._device_used = ""
         job = Render(document.source, planned, recipe, self.models, self.device, self)
         job.rendered.connect(lambda take, seconds, preview: self._rendered(job, take, seconds, preview))
@@ -259,7 +267,8 @@ class Generating(QObject):
                 order.id, order.name, take, render_s=seconds, left_out=order.left_out, preview=preview,
                 device=self._device_used, parent=order.parent,
             )  # fmt: skip
-        if document.put_take(self.tr("Generate {0}").format(entry.name), entry) and known is None:
+        self._listed = document.put_take(self.tr("Generate {0}").format(entry.name), entry)
+        if self._listed and known is None:
             if order.heard:
                 document.hear(len(document.takes))
             if order.left_out:
@@ -269,6 +278,11 @@ class Generating(QObject):
         # First of all: the takes are another recording's now, and their numbers say nothing of this order.
         self._order = None
         self.cancel()
+
+    def _takes_changed(self) -> None:
+        # Its take was removed, or its first version undone: nobody waits for the rest of it. Other renders that wait still come.
+        if self._listed and self._entry is None and self._turn.cancel():
+            self.state_changed.emit()
 
     def _progressed(self, job: Render, share: float, left_s: float, what: str) -> None:
         # What a cancelled job still sends is stale.
@@ -295,17 +309,32 @@ class Generating(QObject):
     def _settle(self) -> None:
         """A preview whose model version will not come is a finished take."""
         entry = self._entry
-        order = self._order
-        if order is not None and entry is not None and entry.preview:
-            there = {layer.event.id for layer in entry.take.layers}
-            events = order.full.events if order.full is not None else ()
-            missing = [event.label for event in events if event.action is not Action.KEEP and event.id not in there]
+        if entry is not None and entry.preview:
             words = self.tr("{0} is not in it: the render was stopped before")
-            left_out = (*order.left_out, *(words.format(label) for label in missing))
             text = self.tr("Generate {0}").format(entry.name)
-            self._document.put_take(text, replace(entry, preview=False, left_out=left_out))
+            self._document.put_take(text, self._finished_as_it_is(entry, words))
+            missing = self._missing(entry)
             if missing:
                 self.told.emit(self.tr("{0} was stopped without {1}.").format(entry.name, ", ".join(missing)))
+
+    def copy_of(self, entry: TakeEntry) -> TakeEntry:
+        """A take as a copy has it: the model's version of a preview will not come to that."""
+        if entry.id != self.making or not entry.preview:
+            return replace(entry, preview=False)
+        return self._finished_as_it_is(entry, self.tr("{0} is not in it: the copy was made before"))
+
+    def _finished_as_it_is(self, entry: TakeEntry, words: str) -> TakeEntry:
+        """A preview of the ordered take as a finished take; `words` say of each row that is missing why."""
+        left_out = self._order.left_out if self._order is not None else ()
+        left_out = (*left_out, *(words.format(label) for label in self._missing(entry)))
+        return replace(entry, preview=False, left_out=left_out)
+
+    def _missing(self, entry: TakeEntry) -> list[str]:
+        """Labels of the ordered rows that a take lacks."""
+        order = self._order
+        there = {layer.event.id for layer in entry.take.layers}
+        events = order.full.events if order is not None and order.full is not None else ()
+        return [event.label for event in events if event.action is not Action.KEEP and event.id not in there]
 
     def _finished(self) -> None:
         self._settle()

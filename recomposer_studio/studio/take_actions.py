@@ -53,6 +53,7 @@ def connect_takes(window: "Window") -> None:
     panel.match.toggled.connect(window.actions_["match"].setChecked)
     window.actions_["match"].toggled.connect(panel.match.setChecked)
     window.variations.changed.connect(panel.show_waiting)
+    window.generating.state_changed.connect(lambda: panel.show_making(window.generating.making))
     listening.matching.changed.connect(lambda: panel.show_offsets(listening.matching))
     window.document.refused.connect(window.messages.fail)
     listening.started.connect(window.status.meters.reset_clip)
@@ -90,7 +91,8 @@ def duplicate_take(window: "Window") -> None:
     document, entry = window.document, window.document.current_take
     if entry is not None:
         name = window.tr("{0}, copy").format(entry.name)
-        copy = replace(entry, id=document.new_take_id(), name=name, parent=entry.id, locked=False, stars=0)
+        copy = window.generating.copy_of(entry)
+        copy = replace(copy, id=document.new_take_id(), name=name, parent=entry.id, locked=False, stars=0)
         _add(window, window.tr("Duplicate {0}").format(entry.name), copy)
 
 

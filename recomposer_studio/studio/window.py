@@ -74,7 +74,7 @@ NEED_SELECTION = (
     "lane_down",
 )  # fmt: skip
 NEED_TAKE = (
-    "difference", "rerun", "recipe", "remove_take", "export", "stars_0", "stars_1", "stars_2", "stars_3", "lock",
+    "difference", "recipe", "remove_take", "export", "stars_0", "stars_1", "stars_2", "stars_3", "lock",
     "duplicate_take",
 )  # fmt: skip
 
@@ -344,6 +344,7 @@ class Window(QMainWindow):
         actions.enable(NEED_TAKE, document.current_take is not None)
         actions.enable(("join",), len(document.selected) >= 2)
         actions.enable(("generate",), there and not self.generating.running)
+        actions.enable(("rerun",), document.current_take is not None and not self.generating.running)
         wiring.refresh(self)
         stack = document.undo_stack
         for action_id, words, possible in (

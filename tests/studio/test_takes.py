@@ -1,6 +1,7 @@
 """Takes as a person treats them: rated, locked, named, copied, varied, comped, and made again from their recipes."""
 
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -34,6 +35,18 @@ def inserted(qtbot, rolled):
     rolled.generating.generate()
     settled(qtbot, rolled)
     return rolled
+
+
+@pytest.fixture
+def previewed(qtbot, rolled):
+    """A window that shows the preview of a take, and what lets its model begin."""
+    loaded = threading.Event()
+    start(rolled, Remote(), loaded)
+    rolled.document.change_roll("more", rolled.document.roll.with_event(event("i", "insert", 3.2, 3.6, "Siren")))
+    rolled.generating.generate()
+    qtbot.waitUntil(lambda: len(rolled.document.takes) == 1, timeout=30_000)
+    yield rolled, loaded
+    loaded.set()
 
 
 def click(qtbot, window, rect) -> None:
@@ -121,6 +134,66 @@ def test_a_copy_that_is_refused_does_not_change_what_is_heard(qtbot, taken):
     taken.takes.mix.comp_requested.emit("a", document.takes[1].id)
     assert "is read-only here" in taken.messages.text
     assert (len(document.takes), document.heard) == (2, 1)
+
+
+def test_a_copy_of_a_preview_is_a_finished_take(qtbot, previewed):
+    window, loaded = previewed
+    takes = window.takes.list
+    assert takes.line(1).facts.startswith("preview, spectral repair")
+    window.actions_["duplicate_take"].trigger()
+    copy = window.document.takes[1]
+    assert takes.line(2).facts.startswith("spectral repair")
+    assert not copy.preview and copy.left_out == ("Siren is not in it: the copy was made before",)
+    loaded.set()
+    settled(qtbot, window)
+    assert [entry.left_out for entry in window.document.takes] == [(), copy.left_out]
+    assert len(window.document.takes[0].take.layers) == 3 and window.document.takes[1] == copy
+
+
+def test_undo_back_to_a_preview_promises_nothing(qtbot, previewed):
+    window, loaded = previewed
+    window.document.change_roll("edit", window.document.roll.without("k"))
+    loaded.set()
+    settled(qtbot, window)
+    window.document.undo_stack.undo()
+    assert len(window.document.takes[0].take.layers) == 2
+    assert window.takes.list.line(1).facts.startswith("spectral repair")
+
+
+@pytest.mark.parametrize("how", ["remove_take", "undo"])
+def test_a_take_that_is_removed_while_it_is_rendered_stays_away(qtbot, previewed, how):
+    window, loaded = previewed
+    window.actions_[how].trigger()
+    assert window.document.takes == () and not window.generating.running
+    loaded.set()
+    qtbot.waitUntil(lambda: not window.generating.leaving, timeout=30_000)
+    assert window.document.takes == ()
+    window.generating.generate()
+    settled(qtbot, window)
+    assert [entry.name for entry in window.document.takes] == ["Take 2"]
+
+
+def test_variations_that_wait_come_although_one_before_was_removed(qtbot, previewed):
+    window, loaded = previewed
+    window.document.hear(0)
+    window.actions_["variations"].trigger()
+    window.document.hear(1)
+    count = window.variations.waiting
+    assert count == window.takes.count.value()
+    window.actions_["remove_take"].trigger()
+    loaded.set()
+    settled(qtbot, window)
+    assert [entry.id for entry in window.document.takes] == list(range(2, 2 + count))
+
+
+def test_another_seed_waits_for_the_render(qtbot, previewed):
+    window, loaded = previewed
+    assert not window.actions_["rerun"].isEnabled() and not window.takes.rerun.isEnabled()
+    loaded.set()
+    settled(qtbot, window)
+    assert window.actions_["rerun"].isEnabled() and window.takes.rerun.isEnabled()
+    window.document.hear(0)
+    assert not window.actions_["rerun"].isEnabled() and not window.takes.rerun.isEnabled()
 
 
 def test_variations_come_one_after_the_other_with_seeds_of_their_own(qtbot, inserted):

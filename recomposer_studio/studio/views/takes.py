@@ -46,6 +46,7 @@ class TakesPanel(QWidget):
         super().__init__(parent)
         self.document = document
         self._filling = False
+        self._making: int | None = None
         self._offsets_db: dict[int, float] = {}
         self.list = TakeList()
         self.list.setAccessibleName(self.tr("Versions: the original and the takes"))
@@ -119,7 +120,7 @@ class TakesPanel(QWidget):
         entry = document.current_take
         for widget in (self.difference, self.recipe, self.note):
             widget.setEnabled(entry is not None)
-        self.rerun.setEnabled(entry is not None and not document.read_only)
+        self.rerun.setEnabled(entry is not None and self._making is None and not document.read_only)
         self._enable_variations()
         self.match.setEnabled(len(document.takes) > 1 or self.match.isChecked())
         self.difference.setChecked(document.difference)
@@ -136,6 +137,11 @@ class TakesPanel(QWidget):
         """How many renders wait."""
         self.waiting.setText(self.tr("{0} to come").format(count) if count else "")
 
+    def show_making(self, take_id: int | None) -> None:
+        """Which take is being rendered, or None: only of that one better is to come."""
+        self._making = take_id
+        self.refresh()
+
     def show_offsets(self, matching: Matching) -> None:
         """By how much the takes are played louder than they are."""
         offsets = {entry.id: matching.offset_db(entry) for entry in self.document.takes}
@@ -145,9 +151,11 @@ class TakesPanel(QWidget):
     def _line(self, number: int, entry: TakeEntry) -> tuple[str, TakeLine]:
         kinds = {layer.renderer for layer in entry.take.layers}
         made_by = self.tr("spectral repair") if kinds <= {"repair"} else entry.take.model.split(" ")[0]
-        if is_comp(entry.take) and not entry.preview:
+        # Undo brings former versions back: such a preview stays what it is.
+        preview = entry.preview and entry.id == self._making
+        if is_comp(entry.take) and not preview:
             made_by = self.tr("comp")
-        parts = [self.tr("preview, {0}").format(made_by) if entry.preview else made_by]
+        parts = [self.tr("preview, {0}").format(made_by) if preview else made_by]
         if entry.id in self._offsets_db:
             # Adding zero turns -0.0 into 0.0.
             parts.insert(0, f"{round(self._offsets_db[entry.id], 1) + 0.0:+.1f} dB")
