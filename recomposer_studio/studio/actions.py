@@ -276,6 +276,7 @@ def keys_as_html() -> str:
         (_tr("Draw a box with any tool"), "Ctrl+drag"),
         (_tr("Select boxes with a frame"), "Shift+drag"),
         (_tr("Takes 1 to 9"), "1-9"),
+        (_tr("Remove a take"), _tr("Del in the list of takes")),
         (_tr("Snap the other way round"), "Alt+drag"),
         (_tr("Zoom at the pointer"), "Ctrl+wheel"),
         (_tr("Zoom in frequency"), _tr("Ctrl+Shift+wheel, or Ctrl+wheel on the axis")),

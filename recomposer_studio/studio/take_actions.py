@@ -46,6 +46,7 @@ def connect_takes(window: "Window") -> None:
     panel.rerun_requested.connect(lambda: window.actions_["rerun"].trigger())
     panel.variations_requested.connect(lambda: window.actions_["variations"].trigger())
     panel.recipe_requested.connect(lambda: window.actions_["recipe"].trigger())
+    panel.list.remove_requested.connect(lambda: window.actions_["remove_take"].trigger())
     panel.starred.connect(lambda row, number: set_stars(window, _at(window, row), number))
     panel.lock_switched.connect(lambda row: switch_lock(window, _at(window, row)))
     panel.mix.comp_requested.connect(lambda event_id, take_id: take_over(window, event_id, take_id))

@@ -107,6 +107,21 @@ def test_a_locked_take_stays_in_the_list_and_as_it_is(qtbot, taken):
     assert [entry.name for entry in document.takes] == ["the one"]
 
 
+def test_del_in_the_list_removes_the_take_and_not_the_boxes(qtbot, taken):
+    document = taken.document
+    document.select(("a", "b"))
+    boxes = document.roll
+    taken.takes.list.setFocus()
+    qtbot.keyClick(taken.takes.list, Qt.Key.Key_Delete)
+    assert document.takes == () and document.roll == boxes
+    # Of the original there is nothing to remove.
+    qtbot.keyClick(taken.takes.list, Qt.Key.Key_Delete)
+    assert document.roll == boxes
+    taken.timeline.spectrogram.setFocus()
+    qtbot.keyClick(taken.timeline.spectrogram, Qt.Key.Key_Delete)
+    assert [event.id for event in document.roll.events] == ["k"]
+
+
 def test_a_copy_is_a_take_of_its_own(qtbot, taken):
     document = taken.document
     taken.actions_["lock"].trigger()

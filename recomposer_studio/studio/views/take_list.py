@@ -3,8 +3,18 @@
 import math
 from dataclasses import dataclass
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPainterPath, QPalette, QPen, QPolygonF
+from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QKeyEvent,
+    QKeySequence,
+    QMouseEvent,
+    QPainter,
+    QPainterPath,
+    QPalette,
+    QPen,
+    QPolygonF,
+)
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListWidget,
@@ -49,10 +59,12 @@ class TakeList(QListWidget):
     Signals:
         starred: (row, number of stars) was clicked.
         lock_switched: the lock of a row was clicked.
+        remove_requested: Del was pressed on the current line.
     """
 
     starred = Signal(int, int)
     lock_switched = Signal(int)
+    remove_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -103,6 +115,17 @@ class TakeList(QListWidget):
             if star_rect(rect, number).contains(point):
                 return row, number
         return None
+
+    def event(self, event: QEvent) -> bool:
+        """Here Del is for the take, not for the boxes."""
+        if isinstance(event, QKeyEvent) and event.matches(QKeySequence.StandardKey.Delete):
+            if event.type() == QEvent.Type.ShortcutOverride:
+                event.accept()
+                return True
+            if event.type() == QEvent.Type.KeyPress:
+                self.remove_requested.emit()
+                return True
+        return super().event(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
         """Rates or locks; elsewhere chooses what is heard."""
