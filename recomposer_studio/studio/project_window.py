@@ -89,6 +89,10 @@ def refresh(window: "Window") -> None:
 
 def open_project(window: "Window", path: Path) -> bool:
     """Begins to open a project file in place of what is open; what goes wrong is told in the message bar."""
+    if window.projects.busy:
+        words = window.tr("Another project is just being opened; wait for it, or press Esc, and open {0} again.")
+        window.messages.refuse(words.format(path.name))
+        return False
     if not may_close(window):
         return False
     window.messages.clear()
@@ -200,7 +204,8 @@ def _tell_of_opening(window: "Window") -> None:
     def tell() -> None:
         file = projects.opening_file
         offers[:] = [Offer(window.tr("Cancel"), projects.stop_opening)]
-        messages.tell(window.tr("Opening {0} ...").format(file.name if file else window.tr("unsaved work")), offers)
+        words = window.tr("Opening {0} ...").format(file.name if file else window.tr("unsaved work"))
+        messages.tell(words, offers, lasting=True)
 
     projects.changed.connect(follow)
     patience.timeout.connect(tell)

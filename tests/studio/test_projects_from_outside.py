@@ -317,6 +317,25 @@ def test_a_project_that_takes_its_time_offers_to_stop(qtbot, saved_window, other
     qtbot.waitUntil(lambda: not window.projects._jobs, timeout=10_000)
 
 
+def test_another_project_is_refused_while_one_opens(qtbot, saved_window, others, tmp_path, monkeypatch):  # noqa: F811
+    saved_window.close()
+    shutil.copy(tmp_path / "song.recomposer", tmp_path / "two.recomposer")
+    window = others()
+    monkeypatch.setattr(project_window, "OPENING_MS", 10)
+    monkeypatch.setattr(Reader, "project", lambda self, source, cancelled: until_stopped(cancelled))
+    assert window.open(tmp_path / "song.recomposer")
+    qtbot.waitUntil(lambda: bool(window.messages.text), timeout=10_000)
+    assert not window.open(tmp_path / "two.recomposer")
+    assert window.messages.text == (
+        "Another project is just being opened; wait for it, or press Esc, and open two.recomposer again."
+    )
+    window.messages.close_button.click()
+    assert window.messages.text == "Opening song.recomposer ..."
+    window.messages.buttons[0].click()
+    assert not window.projects.busy and window.messages.text == ""
+    qtbot.waitUntil(lambda: not window.projects._jobs, timeout=10_000)
+
+
 def test_escape_stops_opening(qtbot, saved_window, others, tmp_path, monkeypatch):  # noqa: F811
     saved_window.close()
     window = others()
