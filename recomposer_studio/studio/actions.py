@@ -8,6 +8,7 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
 
 from recomposer_studio.diagnosis.log import ACTIONS
+from recomposer_studio.studio.fields import commit_field
 
 CONTEXT = "Actions"
 
@@ -188,6 +189,8 @@ MENUS: tuple[tuple[str, str, tuple[Entry, ...]], ...] = (
 )  # fmt: skip
 
 TOOL_BAR = ("open", "", "tool_select", "tool_draw", "new", "", "play", "loop", "", "generate", "cancel", "", "export")
+LEAVE_FIELDS = ("cancel", "redo")
+"""Actions before which nothing is taken over from a field: Escape never does so, and a new step would leave nothing to redo."""
 TOOL_BAR_WORDS = {
     "open": "Open",
     "tool_select": "Select",
@@ -199,6 +202,16 @@ TOOL_BAR_WORDS = {
     "cancel": "Cancel",
     "export": "Export",
 }
+
+
+def _after_fields(window: QWidget, handler: Callable[..., None]) -> Callable[..., None]:
+    """A handler before which what stands in a field is taken over."""
+
+    def act(*state: bool) -> None:
+        commit_field(window)
+        handler(*state)
+
+    return act
 
 
 class Actions:
@@ -232,6 +245,8 @@ class Actions:
                         groups[entry.group] = QActionGroup(window)
                     groups[entry.group].addAction(action)
                 handler = handlers[entry.id]
+                if entry.id not in LEAVE_FIELDS:
+                    handler = _after_fields(window, handler)
                 action.triggered.connect(lambda _=False, name=entry.id: ACTIONS.info(name))
                 if entry.checkable:
                     action.toggled.connect(handler)

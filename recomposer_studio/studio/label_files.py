@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 
 from recomposer_studio.roll.formats.files import SUFFIXES, LabelFormat, format_of
+from recomposer_studio.studio.fields import commit_field
 from recomposer_studio.studio.views.messages import Offer
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def open_labels(window: "Window", path: Path) -> bool:
     if window.document.source is None:
         window.messages.fail(window.tr("Open the recording first, then its roll {0}.").format(path.name))
         return False
+    commit_field(window)
     notes = window.document.load_roll(path, window.tr("Open roll {0}").format(path.name))
     if notes is None:
         return False

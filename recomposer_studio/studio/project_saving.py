@@ -7,6 +7,7 @@ from PySide6.QtCore import QEventLoop, Qt, QTimer
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
 from recomposer_studio.project.kept import home_of
+from recomposer_studio.studio.fields import commit_field
 from recomposer_studio.studio.places import proposed_folder
 from recomposer_studio.studio.plain import as_plain
 from recomposer_studio.studio.project_jobs import Outcome
@@ -48,6 +49,7 @@ def may_close(window: "Window", *, ending: bool = False) -> bool:
         ending: whether the window goes too. A render ends then before the project is saved, so that what stays of its take is in the
             file; whoever answers Cancel instead of saving keeps the render.
     """
+    commit_field(window)
     projects = window.projects
     buttons = QMessageBox.StandardButton
     if ending and projects.path is not None:

@@ -469,3 +469,53 @@ def test_a_suffix_is_added_and_not_over_another_project(rolled, monkeypatch, tmp
     rolled.actions_["save_project_as"].trigger()
     assert (tmp_path / "taken.recomposer").read_bytes() == b"something"
     assert not rolled.projects.saving
+
+
+def _type_end(qtbot, window):
+    spin = window.inspector._spins["end_s"]
+    spin.setFocus()
+    spin.selectAll()
+    qtbot.keyClicks(spin, "1.9")
+    return lambda document: document.roll.event("a").end_s == 1.9
+
+
+def _type_class(qtbot, window):
+    window.inspector.edit_class()
+    qtbot.keyClicks(window.inspector.class_field, "Siren")
+    window.inspector.class_field.completer().popup().hide()
+    return lambda document: document.roll.event("a").label == "Siren"
+
+
+def _type_note(qtbot, window):
+    window.takes.note.setFocus()
+    qtbot.keyClicks(window.takes.note, "the best")
+    return lambda document: document.takes[0].note == "the best"
+
+
+def _type_name(qtbot, window):
+    window.takes.list.setFocus()
+    window.takes.list.editItem(window.takes.list.item(1))
+    qtbot.keyClicks(window.focusWidget(), "the one")
+    return lambda document: document.takes[0].name == "the one"
+
+
+_FIELDS = pytest.mark.parametrize("typing", [_type_end, _type_class, _type_note, _type_name])
+
+
+@_FIELDS
+def test_what_stands_in_a_field_is_saved(qtbot, saved, others, tmp_path, typing):
+    saved.document.select(("a",))
+    is_there = typing(qtbot, saved)
+    saved.actions_["save_project"].trigger()
+    assert is_there(saved.document)
+    qtbot.waitUntil(lambda: not saved.projects.saving and not saved.projects.dirty)
+    saved.close()
+    assert is_there(opened_in(qtbot, others(), tmp_path / "song.recomposer").document)
+
+
+@_FIELDS
+def test_what_stands_in_a_field_is_saved_on_leaving(qtbot, saved, others, tmp_path, typing):
+    saved.document.select(("a",))
+    is_there = typing(qtbot, saved)
+    saved.close()
+    assert is_there(opened_in(qtbot, others(), tmp_path / "song.recomposer").document)

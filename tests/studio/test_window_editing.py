@@ -9,6 +9,7 @@ from PySide6.QtWidgets import (
 )
 
 from recomposer_studio.roll.event import Action
+from recomposer_studio.roll.file import format_roll
 from recomposer_studio.studio.verbs import Area
 from tests.editing.scenes import event, roll
 from tests.studio.hands import drag, spot
@@ -288,3 +289,84 @@ def test_a_refusal_leaves_when_the_next_step_succeeds(qtbot, rolled):
     assert "playhead" in rolled.messages.text
     rolled.actions_["enhance"].trigger()
     assert rolled.messages.text == ""
+
+
+def type_end(qtbot, window, text: str):
+    """The field for the end of box a, with a text that nobody has confirmed."""
+    window.document.select(("a",))
+    spin = window.inspector._spins["end_s"]
+    spin.setFocus()
+    spin.selectAll()
+    qtbot.keyClicks(spin, text)
+    return spin
+
+
+def test_what_stands_in_a_field_counts_before_a_tool_button(qtbot, rolled):
+    document = rolled.document
+    count = document.undo_stack.count()
+    spin = type_end(qtbot, rolled, "1.9")
+    qtbot.mouseClick(rolled.tool_bar.widgetForAction(rolled.actions_["generate"]), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bool(document.takes) and not rolled.generating.running, timeout=20_000)
+    assert document.takes[0].take.layer("a").event.end_s == document.roll.event("a").end_s == 1.9
+    assert spin.hasFocus() and spin.text() == "1.900 s"
+    # The cursor leaves the field later: the box has changed once, and a take was made.
+    rolled.timeline.spectrogram.setFocus()
+    assert document.undo_stack.count() == count + 2
+
+
+def test_what_stands_in_a_field_counts_before_a_button_of_a_panel(qtbot, rolled):
+    type_end(qtbot, rolled, "1.9")
+    qtbot.mouseClick(rolled.inspector._buttons[Action.KEEP], Qt.MouseButton.LeftButton)
+    changed = rolled.document.roll.event("a")
+    assert (changed.end_s, changed.action) == (1.9, Action.KEEP)
+    seed = rolled.decoding.seed
+    rolled.docks[-1].raise_()
+    seed.setFocus()
+    seed.selectAll()
+    qtbot.keyClicks(seed, "41")
+    rolled.decoding.roll_seed.click()
+    assert rolled.decoding.recipe.seed == 42
+
+
+def test_a_value_in_the_table_counts_before_a_command(qtbot, rolled):
+    grid, document = rolled.rows.grid, rolled.document
+    row = next(row for row in range(3) if grid.model().index(row, 1).data() == "Bell")
+    grid.setFocus()
+    grid.edit(grid.model().index(row, 4))
+    qtbot.keyClicks(rolled.focusWidget(), "1.9")
+    rolled.actions_["generate"].trigger()
+    qtbot.waitUntil(lambda: bool(document.takes) and not rolled.generating.running, timeout=20_000)
+    assert document.takes[0].take.layer("a").event.end_s == 1.9
+
+
+def test_undo_takes_back_what_stands_in_a_field_and_redo_still_can(qtbot, rolled):
+    document = rolled.document
+    type_end(qtbot, rolled, "1.9")
+    rolled.actions_["undo"].trigger()
+    assert document.roll == ROLL
+    rolled.actions_["redo"].trigger()
+    assert document.roll.event("a").end_s == 1.9
+    # A step of its own would leave nothing to redo.
+    rolled.actions_["undo"].trigger()
+    type_end(qtbot, rolled, "1.7")
+    rolled.actions_["redo"].trigger()
+    assert document.roll.event("a").end_s == 1.9
+
+
+def test_what_is_no_number_is_taken_over_by_no_command(qtbot, rolled):
+    spin = type_end(qtbot, rolled, "")
+    qtbot.keyClick(spin, Qt.Key.Key_Backspace)
+    rolled.actions_["generate"].trigger()
+    assert rolled.document.roll == ROLL
+    assert spin.text() == "1.500 s"
+    rolled.actions_["cancel"].trigger()
+
+
+def test_what_stands_in_a_field_counts_before_labels_are_opened(qtbot, rolled, tmp_path):
+    path = tmp_path / "other.json"
+    path.write_text(format_roll(roll(event("a", "keep", 0.1, 0.3, "Rain"))), encoding="utf-8")
+    type_end(qtbot, rolled, "1.9")
+    assert rolled.open(path)
+    assert rolled.document.roll.event("a").end_s == 0.3
+    rolled.document.undo_stack.undo()
+    assert rolled.document.roll.event("a").end_s == 1.9

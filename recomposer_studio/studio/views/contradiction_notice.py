@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLay
 
 from recomposer_studio.editing.contradiction import Contradiction
 from recomposer_studio.studio.contradictions import Key, another, key, removal, sentence
+from recomposer_studio.studio.fields import leave_cursor
 
 _STYLE = "QFrame#contradiction { border: 1px solid #c98a1b; border-radius: 3px; background: rgba(201, 138, 27, 36); }"
 """Seen on a dark and on a light ground."""
@@ -39,13 +40,13 @@ class ContradictionNotice(QFrame):
         self.another.setToolTip(
             self.tr("Both rows stay: the keep row protects a sound of the same class in the same place")
         )
-        self.remove.clicked.connect(self.removal_wanted)
-        self.another.clicked.connect(self.another_wanted)
         buttons = QHBoxLayout()
         for button in (self.remove, self.another):
             button.setAccessibleName(button.text())
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            leave_cursor(button)
             buttons.addWidget(button)
+        self.remove.clicked.connect(self.removal_wanted)
+        self.another.clicked.connect(self.another_wanted)
         buttons.addStretch(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 6)

@@ -1,6 +1,6 @@
 """The settings of the next take: seed, sampling, who separates, fade, and where the model runs."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from recomposer_studio.errors import InputError
 from recomposer_studio.model.catalogue import Checkpoint, read_config
 from recomposer_studio.project.recipe import DECODING_RANGES, Decoding, Recipe, Renderer
+from recomposer_studio.studio.fields import leave_cursor
 
 MOST_SEED = 2**31 - 1
 FADE_MS = (1.0, 200.0)
@@ -61,7 +62,7 @@ class DecodingPanel(QScrollArea):
         self.roll_seed.setText("+1")
         self.roll_seed.setAccessibleName(self.tr("Next seed"))
         self.roll_seed.setToolTip(self.tr("Take another seed, for another variation"))
-        self.roll_seed.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        leave_cursor(self.roll_seed)
         self.roll_seed.clicked.connect(lambda: self.seed.setValue((self.seed.value() + 1) % MOST_SEED))
         self.temperature = self._number(
             "temperature", 2, 0.05, self.tr("Temperature"),
@@ -128,7 +129,7 @@ class DecodingPanel(QScrollArea):
         self.reset = QPushButton(self.tr("Defaults"))
         self.reset.setAccessibleName(self.tr("Back to the defaults"))
         self.reset.setToolTip(self.tr("Put every setting of this panel back, but for where the model runs"))
-        self.reset.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        leave_cursor(self.reset)
         self.reset.clicked.connect(lambda: self._show_and_tell(Recipe()))
         whole = (self.seed, self.top_k, self.levels, self.candidates)
         for spin in (*whole, self.temperature, self.guidance, self.top_p, self.fade):

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from recomposer_studio.studio.detecting import Detecting
 from recomposer_studio.studio.document import Document
+from recomposer_studio.studio.fields import leave_cursor
 from recomposer_studio.studio.suggestions import Suggestions
 
 _SETTLED_MS = 400
@@ -119,7 +120,7 @@ class DetectBar(QFrame):
         button = QPushButton(words)
         button.setAccessibleName(words)
         button.setToolTip(tip)
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        leave_cursor(button)
         return button
 
     def _lay_out(self) -> None:

@@ -20,6 +20,7 @@ from recomposer_studio.roll.event import Action, Event
 from recomposer_studio.roll.labels import LabelTable
 from recomposer_studio.studio import verbs
 from recomposer_studio.studio.document import Document
+from recomposer_studio.studio.fields import leave_cursor
 from recomposer_studio.studio.plain import as_plain
 from recomposer_studio.studio.theme import ACTION_SIGNS
 from recomposer_studio.studio.views.class_field import ClassField
@@ -85,7 +86,7 @@ class Inspector(QWidget):
             button.setMinimumWidth(button.fontMetrics().horizontalAdvance(button.text()) + 14)
             button.setToolTip(self.tr("{0} (key {1})").format(words, letters[action]))
             button.setAccessibleName(self.tr("Action {0}").format(words))
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            leave_cursor(button)
             button.clicked.connect(lambda _=False, chosen=action: self.set_action(chosen))
             group.addButton(button)
             row.addWidget(button)

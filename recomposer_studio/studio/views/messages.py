@@ -7,6 +7,8 @@ from PySide6.QtCore import QEvent, QObject, QRect, Qt, QTimer
 from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
+from recomposer_studio.studio.fields import leave_cursor
+
 _SHOWN_MS = 15_000
 _MOST_WAITING = 3
 """Of what is only good to know; older words are stale."""
@@ -180,7 +182,7 @@ class MessageBar(QFrame):
         for place, offer in enumerate(offers, start=1):
             button = QPushButton(offer.words)
             button.setAccessibleName(offer.words)
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            leave_cursor(button)
             button.clicked.connect(lambda _=False, offer=offer: self._accept(offer))
             layout.insertWidget(place, button)
             # Until it is shown it takes no room, and the bar would be too low for its sentence.

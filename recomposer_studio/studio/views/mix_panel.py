@@ -25,6 +25,7 @@ from recomposer_studio.project.state import TakeEntry
 from recomposer_studio.project.take import Layer, Take
 from recomposer_studio.roll.event import Action
 from recomposer_studio.studio.document import Document
+from recomposer_studio.studio.fields import leave_cursor
 from recomposer_studio.studio.plain import as_plain
 from recomposer_studio.studio.row_check import RowCheck
 from recomposer_studio.studio.theme import ACTION_SIGNS
@@ -211,7 +212,7 @@ class MixLine:
         button.setCheckable(True)
         button.setAccessibleName(name)
         button.setToolTip(as_plain(name))
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        leave_cursor(button)
         return button
 
     def show_layer(self, layer: Layer, entry: TakeEntry) -> None:
