@@ -1,7 +1,14 @@
+import threading
+
 import pytest
 from PySide6.QtCore import Qt
 
+from recomposer_studio.audio.source import Source
+from recomposer_studio.project.state import State
+from recomposer_studio.project.store.contents import History
 from recomposer_studio.studio.views.class_field import MOST, ClassField, proposals, taken_for
+from tests.editing.scenes import event, roll
+from tests.studio.remote import Remote, start
 
 
 @pytest.mark.parametrize(
@@ -79,3 +86,76 @@ def test_what_a_class_is_taken_for_follows_the_typing(qtbot, rolled):
     assert rolled.document.roll.event("k").label == "Rain"
     qtbot.keyClick(inspector.class_field, Qt.Key.Key_Escape)
     assert inspector._taken.text() == "A known class"
+
+
+def type_class(qtbot, window, label: str) -> ClassField:
+    """The class field with a text that nobody has confirmed."""
+    field = window.inspector.class_field
+    window.inspector.edit_class()
+    qtbot.keyClicks(field, label)
+    field.completer().popup().hide()
+    return field
+
+
+def labels(window) -> dict[str, str]:
+    return {one.id: one.label for one in window.document.roll.events}
+
+
+def test_a_typed_class_stays_with_the_box_that_it_was_typed_for(qtbot, rolled):
+    document = rolled.document
+    document.select(("a",))
+    before = labels(rolled)
+    count = document.undo_stack.count()
+    field = type_class(qtbot, rolled, "Siren")
+    qtbot.keyClick(field, Qt.Key.Key_Right, Qt.KeyboardModifier.AltModifier)
+    assert document.selected == ("k",) and field.text() == before["k"]
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert labels(rolled) == before | {"a": "Siren"}
+    # However the selection comes to be another one.
+    document.select(("a",))
+    type_class(qtbot, rolled, "Rain")
+    document.select(("b",))
+    assert labels(rolled) == before | {"a": "Rain"}
+    rolled.timeline.spectrogram.setFocus()
+    assert labels(rolled) == before | {"a": "Rain"}
+    assert document.undo_stack.count() == count + 1  # both are one gesture
+
+
+def test_a_typed_class_goes_with_the_boxes_that_a_step_takes_away(qtbot, rolled):
+    document = rolled.document
+    more = document.roll.with_event(event("new", "keep", 3.0, 3.4, "Rain"))
+    document.change_roll("more", more)
+    document.change_roll("less", more.without("new"))
+    document.undo_stack.undo()
+    document.select(("a", "new"))
+    before = labels(rolled)
+    type_class(qtbot, rolled, "Siren")
+    with qtbot.assertNotEmitted(rolled.inspector.refused):
+        rolled.actions_["redo"].trigger()
+        rolled.timeline.spectrogram.setFocus()
+    del before["new"]
+    assert labels(rolled) == before
+
+
+def test_a_typed_class_does_not_reach_another_recording(qtbot, rolled, recording):
+    document = rolled.document
+    document.select(("a",))
+    type_class(qtbot, rolled, "Siren")
+    other = State(roll=roll(event("a", "delete", 1.0, 1.5, "Bell")))
+    document.restore(Source.open(recording), History(other))
+    rolled.timeline.spectrogram.setFocus()
+    assert labels(rolled) == {"a": "Bell"}
+
+
+def test_escape_takes_over_nothing_while_a_take_is_rendered(qtbot, rolled):
+    document, go = rolled.document, threading.Event()
+    document.select(("a",))
+    start(rolled, Remote(), go)
+    rolled.generating.generate()
+    before = labels(rolled)
+    field = type_class(qtbot, rolled, "Siren")
+    qtbot.keyClick(field, Qt.Key.Key_Escape)
+    go.set()
+    assert not rolled.generating.running
+    assert labels(rolled) == before
+    qtbot.waitUntil(lambda: not rolled.generating.leaving)

@@ -2,17 +2,19 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLineEdit
 
 from recomposer_studio.project.origin import is_comp
 from recomposer_studio.studio.views.take_list import lock_rect, star_rect
 from recomposer_studio.studio.views.text_dialog import TextDialog
 from tests.editing.scenes import event
 from tests.studio.remote import Remote, start
+from tests.studio.rolls import ROLL
 
 
 def settled(qtbot, window) -> None:
@@ -376,3 +378,99 @@ def test_a_recipe_that_does_not_fit_the_recording_is_refused(taken):
     paste(taken, text)
     assert "99" in taken.messages.text
     assert not taken.generating.running
+
+
+@pytest.fixture
+def coming(qtbot, taken):
+    """A window with a take, while another one is rendered, and how to let it come."""
+    go = threading.Event()
+    start(taken, Remote(), go)
+    taken.document.change_roll("more", taken.document.roll.with_event(event("i", "insert", 3.2, 3.6, "Dog")))
+    finish = lambda: (go.set(), settled(qtbot, taken))  # noqa: E731
+    yield taken, finish
+    go.set()
+
+
+def test_a_note_belongs_to_the_take_at_which_it_was_begun(qtbot, coming):
+    window, finish = coming
+    note, document = window.takes.note, window.document
+    window.generating.generate()
+    note.setFocus()
+    qtbot.keyClicks(note, "bell")
+    finish()
+    assert document.heard == 2
+    qtbot.keyClicks(note, " gone")
+    qtbot.keyClick(note, Qt.Key.Key_Return)
+    assert [entry.note for entry in document.takes] == ["bell gone", ""]
+    # Now it is the note of the take that is heard.
+    assert note.text() == "" and note.hasFocus()
+    count = document.undo_stack.count()
+    qtbot.keyClicks(note, "no bell")
+    window.timeline.spectrogram.setFocus()
+    assert [entry.note for entry in document.takes] == ["bell gone", "no bell"]
+    assert document.undo_stack.count() == count + 1
+
+
+def name_editor(window, row: int) -> QLineEdit:
+    window.takes.list.setFocus()
+    window.takes.list.editItem(window.takes.list.item(row))
+    field = window.focusWidget()
+    assert isinstance(field, QLineEdit)
+    return field
+
+
+def test_a_take_that_comes_leaves_a_name_that_is_being_typed(qtbot, coming):
+    window, finish = coming
+    lines, document = window.takes.list, window.document
+    window.generating.generate()
+    field = name_editor(window, 1)
+    qtbot.keyClicks(field, "without")
+    finish()
+    assert document.heard == 2 and field.text() == "without"
+    qtbot.keyClicks(field, " bell")
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: not lines.naming)
+    assert [entry.name for entry in document.takes] == ["without bell", "Take 2"]
+    assert [lines.item(row).text() for row in range(lines.count())] == ["Original", "without bell", "Take 2"]
+    assert lines.currentRow() == document.heard == 2
+
+
+def test_a_name_counts_when_another_version_is_clicked_and_not_after_escape(qtbot, taken):
+    lines, document = taken.takes.list, taken.document
+    taken.actions_["duplicate_take"].trigger()
+    qtbot.keyClicks(name_editor(taken, 2), "the copy")
+    rect = lines.visualItemRect(lines.item(0))
+    click(qtbot, taken, rect)
+    assert [entry.name for entry in document.takes] == ["Take 1", "the copy"]
+    assert document.heard == lines.currentRow() == 0
+    document.hear(1)
+    field = name_editor(taken, 1)
+    qtbot.keyClicks(field, "no")
+    qtbot.keyClick(field, Qt.Key.Key_Escape)
+    assert not lines.naming
+    assert document.takes[0].name == lines.item(1).text() == "Take 1"
+
+
+def test_a_name_stays_with_its_take_where_one_before_it_goes(qtbot, taken):
+    document = taken.document
+    taken.actions_["duplicate_take"].trigger()
+    field = name_editor(taken, 2)
+    qtbot.keyClicks(field, "the copy")
+    document.change("less", replace(document.state, takes=document.takes[1:]))
+    taken.timeline.spectrogram.setFocus()
+    assert [entry.name for entry in document.takes] == ["the copy"]
+    assert taken.takes.list.count() == 2
+
+
+def test_what_is_typed_on_takes_does_not_reach_another_recording(qtbot, taken, recording):
+    document = taken.document
+    taken.takes.note.setFocus()
+    qtbot.keyClicks(taken.takes.note, "good")
+    document.open(recording)
+    assert taken.takes.note.text() == "" and not taken.takes.note.isEnabled()
+    document.change_roll("roll", ROLL)
+    taken.generating.generate()
+    settled(qtbot, taken)
+    qtbot.keyClicks(name_editor(taken, 1), "good")
+    document.open(recording)
+    assert not taken.takes.list.naming and taken.takes.list.count() == 1

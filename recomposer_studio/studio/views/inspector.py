@@ -51,6 +51,7 @@ class Inspector(QWidget):
         super().__init__(parent)
         self.document = document
         self._filling = False
+        self._labelling: tuple[str, ...] = ()
         self._stack = QStackedLayout(self)
         hint = QLabel(self.tr("Select a box to see its fields.\nMark a stretch and press Ctrl+B to make one."))
         # At the top: where the panel is low, its middle is out of sight.
@@ -59,9 +60,9 @@ class Inspector(QWidget):
         hint.setWordWrap(True)
         self._stack.addWidget(hint)
         self._stack.addWidget(self._form())
-        document.selection_changed.connect(self.refresh)
+        document.selection_changed.connect(self._selected)
         document.roll_changed.connect(self.refresh)
-        document.opened.connect(self.refresh)
+        document.opened.connect(self._opened)
         document.area_changed.connect(self._show_exemplars)
         self.refresh()
 
@@ -243,14 +244,30 @@ class Inspector(QWidget):
         """Gives all selected events an action."""
         self._change(self.tr("Set action"), "", action=action)
 
-    def _label_entered(self) -> None:
-        event, label = self.event_in_focus, self.class_field.text().strip()
+    def _opened(self) -> None:
+        # Boxes of another recording may have the same ids.
         self.class_field.setModified(False)
-        if event is None or not label:
+        self._labelling = self.document.selected
+        self.refresh()
+
+    def _selected(self) -> None:
+        # What was typed is the class of the boxes that it was typed for. Where a step of undo took one of them away,
+        # nothing may be changed in the midst of it.
+        there = {event.id for event in self.document.roll.events}
+        if self.class_field.isModified() and there.issuperset(self._labelling):
+            self._label_entered()
+        self.class_field.setModified(False)
+        self._labelling = self.document.selected
+        self.refresh()
+
+    def _label_entered(self) -> None:
+        label, chosen = self.class_field.text().strip(), self._labelling
+        self.class_field.setModified(False)
+        if not chosen or not label:
             self.refresh()
-        elif any(other.label != label for other in self.document.selected_events):
+        elif any(event.label != label for event in self.document.roll.events if event.id in chosen):
             # The completer may put its proposal in right after: that is one step.
-            self._change(self.tr("Set class"), f"class {','.join(self.document.selected)}", label=label)
+            self._change(self.tr("Set class"), f"class {','.join(chosen)}", chosen, label=label)
             self.labelled.emit(label)
 
     def _class_done(self) -> None:

@@ -16,6 +16,7 @@ from PySide6.QtGui import (
     QPolygonF,
 )
 from PySide6.QtWidgets import (
+    QAbstractItemDelegate,
     QAbstractItemView,
     QListWidget,
     QListWidgetItem,
@@ -60,11 +61,13 @@ class TakeList(QListWidget):
         starred: (row, number of stars) was clicked.
         lock_switched: the lock of a row was clicked.
         remove_requested: Del was pressed on the current line.
+        name_left: the field over a name is gone.
     """
 
     starred = Signal(int, int)
     lock_switched = Signal(int)
     remove_requested = Signal()
+    name_left = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -87,6 +90,16 @@ class TakeList(QListWidget):
             item.setData(_LINE, line)
             item.setToolTip(as_plain(line.more))
             item.setData(Qt.ItemDataRole.AccessibleTextRole, self._spoken(name, line))
+
+    @property
+    def naming(self) -> bool:
+        """Whether a name is being edited."""
+        return self.state() == QAbstractItemView.State.EditingState
+
+    def closeEditor(self, editor: QWidget, hint: QAbstractItemDelegate.EndEditHint) -> None:  # noqa: N802 - Qt's name
+        """Tells that the field is gone."""
+        super().closeEditor(editor, hint)
+        self.name_left.emit()
 
     def line(self, row: int) -> TakeLine:
         """What a row shows."""

@@ -47,11 +47,14 @@ class TakesPanel(QWidget):
         self.document = document
         self._filling = False
         self._making: int | None = None
+        self._listed: tuple[int, ...] = ()
+        self._noting: int | None = None
         self._offsets_db: dict[int, float] = {}
         self.list = TakeList()
         self.list.setAccessibleName(self.tr("Versions: the original and the takes"))
         self.list.currentRowChanged.connect(self._row_changed)
         self.list.itemChanged.connect(self._renamed)
+        self.list.name_left.connect(self.refresh)
         self.list.starred.connect(self.starred)
         self.list.lock_switched.connect(self.lock_switched)
         self.difference = QPushButton(self.tr("Difference"))
@@ -96,6 +99,7 @@ class TakesPanel(QWidget):
         self.note = QLineEdit()
         self.note.setPlaceholderText(self.tr("Note on this take"))
         self.note.setAccessibleName(self.tr("Note on this take"))
+        self.note.textEdited.connect(self._note_typed)
         self.note.editingFinished.connect(self._noted)
         self.mix = MixPanel(document)
         layout = QVBoxLayout(self)
@@ -105,8 +109,9 @@ class TakesPanel(QWidget):
         layout.addLayout(first)
         layout.addLayout(second)
         layout.addWidget(self.mix, 3)
-        for signal in (document.takes_changed, document.heard_changed, document.opened, document.writable):
+        for signal in (document.takes_changed, document.heard_changed, document.writable):
             signal.connect(self.refresh)
+        document.opened.connect(self._opened)
         document.roll_changed.connect(self._enable_variations)
         self.refresh()
 
@@ -114,19 +119,31 @@ class TakesPanel(QWidget):
         """Shows the takes and which one is heard."""
         self._filling = True
         document = self.document
-        takes = [self._line(number, entry) for number, entry in enumerate(document.takes, start=1)]
-        self.list.show_lines([(self.tr("Original"), TakeLine(0)), *takes] if document.source is not None else [])
-        self.list.setCurrentRow(document.heard if self.list.count() else -1)
+        # A new line would end the typing of a name; the list follows when that is done.
+        if not self.list.naming:
+            takes = [self._line(number, entry) for number, entry in enumerate(document.takes, start=1)]
+            self.list.show_lines([(self.tr("Original"), TakeLine(0)), *takes] if document.source is not None else [])
+            self.list.setCurrentRow(document.heard if self.list.count() else -1)
+            self._listed = tuple(other.id for other in document.takes)
         entry = document.current_take
-        for widget in (self.difference, self.recipe, self.note):
+        for widget in (self.difference, self.recipe):
             widget.setEnabled(entry is not None)
         self.rerun.setEnabled(entry is not None and self._making is None and not document.read_only)
         self._enable_variations()
         self.match.setEnabled(len(document.takes) > 1 or self.match.isChecked())
         self.difference.setChecked(document.difference)
-        if not self.note.hasFocus():
-            self.note.setText(entry.note if entry else "")
+        if self._noting is None:
+            self.note.setEnabled(entry is not None)
+            note = entry.note if entry else ""
+            if note != self.note.text():
+                self.note.setText(note)
         self._filling = False
+
+    def _opened(self) -> None:
+        # Takes of another project may have the same ids.
+        self._noting = None
+        self.list.clear()
+        self.refresh()
 
     def _enable_variations(self) -> None:
         document = self.document
@@ -178,15 +195,27 @@ class TakesPanel(QWidget):
 
     def _renamed(self, item: QListWidgetItem) -> None:
         row = self.list.row(item)
-        if self._filling or not 0 < row <= len(self.document.takes):
+        if self._filling or not 0 < row <= len(self._listed):
             return
-        entry = self.document.takes[row - 1]
+        entry = self._entry(self._listed[row - 1])
         name = " ".join(item.text().split())[:200]
-        if name and name != entry.name:
+        if entry is not None and name and name != entry.name:
             self.document.change_take(self.tr("Rename take"), replace(entry, name=name))
         self.refresh()
 
-    def _noted(self) -> None:
+    def _note_typed(self) -> None:
+        # Another take may be heard before the note is done.
         entry = self.document.current_take
+        if self._noting is None and entry is not None:
+            self._noting = entry.id
+
+    def _noted(self) -> None:
+        if self._noting is None:
+            return
+        entry, self._noting = self._entry(self._noting), None
         if entry is not None and self.note.text() != entry.note:
             self.document.change_take(self.tr("Note on take"), replace(entry, note=self.note.text()))
+        self.refresh()
+
+    def _entry(self, take_id: int | None) -> TakeEntry | None:
+        return next((entry for entry in self.document.takes if entry.id == take_id), None)
