@@ -44,14 +44,16 @@ CHUNKED = ("WAV", "WAVEX", "RF64")
 
 
 class Depth(StrEnum):
-    """A sample format that a person can ask for."""
+    """A sample format that a person can ask for; `float` has 64 bits where 32 would change the source's samples."""
 
     INT16 = "16"
     INT24 = "24"
-    FLOAT32 = "float"
+    FLOAT = "float"
 
 
-_SUBTYPES = {Depth.INT16: "PCM_16", Depth.INT24: "PCM_24", Depth.FLOAT32: "FLOAT"}
+_INTEGERS = {Depth.INT16: "PCM_16", Depth.INT24: "PCM_24"}
+_FLOAT_BITS = 24
+"""Bits of the widest integers that 32-bit float holds exactly."""
 
 
 def output_format(
@@ -68,7 +70,7 @@ def output_format(
         path: name of the file to write; its suffix names the container.
         channels: number of channels to write.
         frames: number of frames to write.
-        depth: write this whatever the source is.
+        depth: write this whatever the source is; float as 32 bits, or as 64 where the source has more than 32-bit float holds.
 
     Raises:
         InputError: unknown suffix, or a container that cannot hold this format, this many channels or this length.
@@ -79,8 +81,11 @@ def output_format(
         raise InputError(
             f"{path}: no sound file is written with the ending {path.suffix!r}; use one of {' '.join(CONTAINERS)}."
         )
-    if depth is not None:
-        subtype = _SUBTYPES[depth]
+    if depth is Depth.FLOAT:
+        wide = source.subtype == "DOUBLE" or (source.is_integer and source.bits > _FLOAT_BITS)
+        subtype = "DOUBLE" if wide else "FLOAT"
+    elif depth is not None:
+        subtype = _INTEGERS[depth]
     elif source.is_lossy:
         subtype = "FLOAT"
     elif source.bits == 8:

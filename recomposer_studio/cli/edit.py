@@ -40,14 +40,15 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--bits",
         choices=[str(depth) for depth in Depth],
-        help="sample format (default: as the recording); fewer bits are dithered",
+        help="sample format (default: as the recording); fewer bits are dithered; float has 32 bits, and 64 for a"
+        " recording of 32-bit integers or doubles",
     )
     group.add_argument(
         "--float32",
         action="store_const",
         dest="bits",
         const="float",
-        help="the same as --bits float, which cannot clip",
+        help="the same as --bits float, which cannot clip and changes nothing outside the regions",
     )
     group.add_argument(
         "--region", type=float, nargs=2, metavar=("START", "END"), help="write this stretch alone, in seconds"

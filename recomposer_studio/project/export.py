@@ -25,7 +25,7 @@ from recomposer_studio.project.embedded import (
 from recomposer_studio.project.headroom import check_headroom
 from recomposer_studio.project.kept import file_beside
 from recomposer_studio.project.samples import native_blocks
-from recomposer_studio.project.stem_folder import STEM_INDEX, moved_in, stem_folder
+from recomposer_studio.project.stem_folder import STEM_INDEX, former_stems, moved_in, stem_folder
 from recomposer_studio.project.take import BED, TAKE, Part, Take, stem_parts
 from recomposer_studio.roll.event import EventRoll
 from recomposer_studio.roll.formats.files import format_labels, output_format_of
@@ -165,7 +165,9 @@ def plan_export(
     targets = [*single, *plan.stem_paths(plan.names), *plan.stem_paths(plan.removed), *index]
     files = dict.fromkeys(event.exemplar.file for event in roll.events if event.exemplar and event.exemplar.file)
     read = [source.path, *(file_beside(source, file) for file in files), *inputs]
-    for path in targets:
+    # What an earlier export left in the folder goes, so it counts like what is written.
+    former = [stems_dir / name for name in sorted(former_stems(stems_dir))] if stems_dir else []
+    for path in (*targets, *former):
         for given in read:
             if same_file(path, given):
                 raise InputError(
@@ -230,7 +232,7 @@ def export_take(
         take: the take.
         out: file to write, see `plan_export`.
         stems_dir: folder for the stems, see `plan_export`.
-        float32: write 32-bit float whatever the options say.
+        float32: write float whatever the options say.
         options: what else is asked for.
         progress: is told how far it is.
 
@@ -239,7 +241,7 @@ def export_take(
     """
     options = options or ExportOptions()
     if float32:
-        options = replace(options, depth=Depth.FLOAT32)
+        options = replace(options, depth=Depth.FLOAT)
     return write_export(take, plan_export(take.source, take.roll, out, stems_dir, options=options), progress)
 
 

@@ -30,7 +30,7 @@ class ClipError(InputError):
         self.event_id, self.row, self.overshoot_db = event.id, event.row, overshoot_db
         super().__init__(
             f"row {event.row} ({describe(event)}): {what} would clip by {_up(overshoot_db):.1f} dB in "
-            f"{sample_format.bits}-bit samples; {remedy}write 32-bit float (--float32)"
+            f"{sample_format.bits}-bit samples; {remedy}write float (--float32)"
         )
 
 

@@ -79,13 +79,13 @@ def _dithered(take: Take, start: int, stop: int, part: Part, sample_format: Samp
         # Inside the layers this was told before; here it is the recording itself.
         raise InputError(
             f"{take.source.path}: the recording exceeds full scale by {20.0 * np.log10(over):.1f} dB, which "
-            f"{sample_format.bits}-bit samples cannot hold; write 32-bit float (--float32)"
+            f"{sample_format.bits}-bit samples cannot hold; write float (--float32)"
         )
     return encode(samples, sample_format, tpdf(key, start, stop, take.source.channels))
 
 
 def _cast(native: _Native, sample_format: SampleFormat) -> _Native:
-    """Native samples of the source in an output's format that has no fewer bits, or in 32-bit float."""
+    """Native samples of the source in an output's format that has no fewer bits, or in float."""
     if native.dtype == sample_format.native_dtype:
         return native.copy()
     as_float = native / 2.0**31 if np.issubdtype(native.dtype, np.integer) else native

@@ -53,7 +53,7 @@ def moved_in(folder: Path, beside: Path, names: list[str]) -> Iterator[None]:
     had_removed = (folder / "removed").exists()
     try:
         (old / "removed").mkdir(parents=True)
-        for name in sorted(_former(folder) | set(wanted)):
+        for name in sorted(former_stems(folder) | set(wanted)):
             if (folder / name).exists():
                 os.replace(folder / name, old / name)
                 moved.append((old / name, folder / name))
@@ -75,7 +75,7 @@ def moved_in(folder: Path, beside: Path, names: list[str]) -> Iterator[None]:
         raise
 
 
-def _former(folder: Path) -> set[str]:
+def former_stems(folder: Path) -> set[str]:
     """Stems that an earlier export left here; only names that an export gives are believed."""
     try:
         names = json.loads((folder / STEM_INDEX).read_text(encoding="utf-8"))["stems"]

@@ -17,12 +17,12 @@ from recomposer_studio.audio.source import Source
 from recomposer_studio.editing.engine import Engine
 from recomposer_studio.errors import InputError
 from recomposer_studio.project.embedded import embedded_recipe, recipe_roll
-from recomposer_studio.project.export import ExportOptions, export_take, lay_out, region_of
+from recomposer_studio.project.export import ExportOptions, export_take, lay_out, plan_export, region_of
 from recomposer_studio.project.headroom import ClipError
 from recomposer_studio.project.recipe import Recipe
 from recomposer_studio.project.recipe_text import read_recipe
 from recomposer_studio.project.take import BED, Part, Take
-from recomposer_studio.roll.event import EventRoll
+from recomposer_studio.roll.event import EventRoll, Exemplar
 from recomposer_studio.roll.formats.files import read_labels
 from tests.editing.scenes import burst, event, noise, roll, write
 
@@ -66,8 +66,10 @@ def outside(take: Take) -> np.ndarray:
         ("a.wav", "PCM_16", "t.wav", Depth.INT24),
         ("a.flac", "PCM_24", "t.wav", None),
         ("a.wav", "PCM_24", "t.flac", Depth.INT24),
-        ("a.wav", "PCM_24", "t.wav", Depth.FLOAT32),
-        ("a.wav", "FLOAT", "t.wav", Depth.FLOAT32),
+        ("a.wav", "PCM_24", "t.wav", Depth.FLOAT),
+        ("a.wav", "FLOAT", "t.wav", Depth.FLOAT),
+        ("a.wav", "PCM_32", "t.wav", Depth.FLOAT),
+        ("a.wav", "DOUBLE", "t.wav", Depth.FLOAT),
         ("a.wav", "DOUBLE", "t.wav", None),
     ],
 )
@@ -291,3 +293,19 @@ def test_muted_and_soloed_layers_are_not_written_but_told(tmp_path: Path) -> Non
         np.testing.assert_array_equal(native(tmp_path / "t.wav"), source.read_native(0, source.frames))
     document = embedded_recipe(tmp_path / "t.wav")
     assert document["solo"] == ["e"] and recipe_roll(document, "t").event("e").muted
+
+
+def test_a_stem_of_an_earlier_export_that_is_read_stays(tmp_path: Path) -> None:
+    stems = tmp_path / "stems"
+    with Source.open(recorded(tmp_path / "a.wav", "PCM_16")) as source:
+        export_take(render(source), tmp_path / "t.wav", stems)
+        like = event("i", "insert", 1.0, 1.2, "Dog", exemplar=Exemplar(0.5, 0.7, "stems/removed/01-bell.wav"))
+        before = {path: path.read_bytes() for path in stems.rglob("*.wav")}
+        with pytest.raises(InputError, match=r"01-bell\.wav: this file is an input and is never overwritten"):
+            plan_export(source, roll(like), tmp_path / "u.wav", stems)
+    # The new names are others; the former ones go all the same.
+    with Source.open(stems / "02-dog.wav") as source:
+        take = render(source, roll(event("o", "delete", 1.0, 1.2, "Owl")))
+        with pytest.raises(InputError, match=r"02-dog\.wav: this file is an input and is never overwritten"):
+            export_take(take, tmp_path / "u.wav", stems)
+    assert {path: path.read_bytes() for path in stems.rglob("*.wav")} == before

@@ -96,7 +96,7 @@ def test_a_take_that_clips_is_told_and_no_former_file_goes_along(qtbot, dragged,
     pull(window, 1)
     qtbot.waitUntil(lambda: "would clip" in window.messages.text, timeout=20_000)
     qtbot.waitUntil(lambda: window.take_drag._job is None, timeout=20_000)
-    assert len(offered) == 1 and "write 32-bit float with Export" in window.messages.text
+    assert len(offered) == 1 and "write float with Export" in window.messages.text
 
 
 def test_a_folder_that_cannot_be_written_is_told(qtbot, dragged, tmp_path):

@@ -39,7 +39,7 @@ from recomposer_studio.studio.places import proposed_folder
 from recomposer_studio.studio.plain import as_plain
 
 _KEPT_SUFFIXES = (".wav", ".flac", ".aif", ".aiff", ".caf", ".w64")
-_DEPTHS = (None, Depth.INT16, Depth.INT24, Depth.FLOAT32)
+_DEPTHS = (None, Depth.INT16, Depth.INT24, Depth.FLOAT)
 _PART = Qt.ItemDataRole.UserRole
 _LIST_LINES = 4
 
@@ -130,7 +130,7 @@ class ExportDialog(QDialog):
         self.bits = QComboBox()
         self.bits.setAccessibleName(self.tr("Bits of a sample"))
         for words in (
-            self.tr("As the recording"), self.tr("16-bit"), self.tr("24-bit"), self.tr("32-bit float, which cannot clip"),
+            self.tr("As the recording"), self.tr("16-bit"), self.tr("24-bit"), self.tr("Float, which cannot clip"),
         ):  # fmt: skip
             self.bits.addItem(words)
         self.bits.setCurrentIndex(_DEPTHS.index(choices.depth))
@@ -196,7 +196,7 @@ class ExportDialog(QDialog):
         self.problem.hide()
         self.lower_button = QPushButton(self.tr("Lower the gain"))
         self.lower_button.setAccessibleName(self.lower_button.text())
-        self.as_float = QPushButton(self.tr("Write 32-bit float"))
+        self.as_float = QPushButton(self.tr("Write float"))
         self.as_float.setAccessibleName(self.as_float.text())
         self.lower_button.clicked.connect(self._lower)
         self.as_float.clicked.connect(self._write_float)
@@ -422,7 +422,7 @@ class ExportDialog(QDialog):
     def _write_float(self) -> None:
         if self._path(self.file).suffix.lower() == ".flac":  # holds no float
             self.file.setText(str(self._path(self.file).with_suffix(".wav")))
-        self.bits.setCurrentIndex(_DEPTHS.index(Depth.FLOAT32))
+        self.bits.setCurrentIndex(_DEPTHS.index(Depth.FLOAT))
         self.start()
 
     def _failed(self, sentence: str) -> None:
