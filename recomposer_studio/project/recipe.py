@@ -5,6 +5,11 @@ from enum import StrEnum
 from typing import Any
 
 from recomposer_studio.errors import InputError
+from recomposer_studio.roll.event import shown
+
+
+SEEDS = 2**63
+"""So many seeds there are, from 0 on."""
 
 
 class Renderer(StrEnum):
@@ -74,6 +79,17 @@ class Recipe:
     renderer: Renderer = Renderer.AUTO
     decoding: Decoding = field(default_factory=Decoding)
     fade_s: float = 0.01
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+            InputError: seed or fade lies outside its range.
+        """
+        if not 0 <= self.seed < SEEDS:
+            raise InputError(f"seed must be a whole number from 0 to 2^63 - 1, not {shown(self.seed)}")
+        if not 0 <= self.fade_s <= 1:
+            raise InputError(f"fade_s must lie between 0 and 1, not {shown(self.fade_s)}")
 
     def as_json(self) -> dict[str, Any]:
         """The recipe as plain values, for reports and hashes."""

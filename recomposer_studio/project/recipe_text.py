@@ -1,7 +1,7 @@
 """A take's recipe as text that people read, copy and paste: everything that made it, so that it can be made again."""
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from recomposer_studio.errors import InputError
@@ -15,7 +15,6 @@ from recomposer_studio.roll.file import format_roll, parse_roll
 
 FORMAT_VERSION = 1
 MAX_CHARACTERS = 8 * 2**20
-_MAX_SEED = 2**63
 _WHERE = "the recipe"
 
 
@@ -148,10 +147,10 @@ def _recipe(value: Any, where: str) -> Recipe:
     values = dict(_object(value, where))
     _check_names(values, Recipe, where)
     seed, fade_s = values.get("seed", 0), values.get("fade_s", Recipe().fade_s)
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < _MAX_SEED:
-        raise InputError(f"{where}: seed must be a whole number from 0 to 2^63 - 1, not {shown(seed)}")
-    if isinstance(fade_s, bool) or not isinstance(fade_s, int | float) or not 0 <= fade_s <= 1:
-        raise InputError(f"{where}: fade_s must lie between 0 and 1, not {shown(fade_s)}")
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise InputError(f"{where}: seed must be a whole number, not {shown(seed)}")
+    if isinstance(fade_s, bool) or not isinstance(fade_s, int | float):
+        raise InputError(f"{where}: fade_s must be a number, not {shown(fade_s)}")
     renderer = values.get("renderer", Renderer.AUTO.value)
     if renderer not in [str(one) for one in Renderer]:
         raise InputError(f"{where}: renderer must be one of {', '.join(Renderer)}, not {shown(renderer)}")
@@ -163,10 +162,11 @@ def _recipe(value: Any, where: str) -> Recipe:
             kind = "a whole number" if whole else "a number"
             raise InputError(f"{where}: {name} must be {kind}, not {shown(number)}")
     try:
-        settings = Decoding(**decoding)
+        # Compared before it becomes a float, which cannot hold every whole number.
+        made = Recipe(seed, Renderer(renderer), Decoding(**decoding), fade_s)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
-    return Recipe(seed, Renderer(renderer), settings, float(fade_s))
+    return replace(made, fade_s=float(fade_s))
 
 
 def _check_names(values: dict[str, Any], kind: type, where: str) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count as count_from
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QApplication
@@ -9,6 +11,7 @@ from PySide6.QtWidgets import QApplication
 from recomposer_studio.editing.comp import Rendering, assembled, group_roll, renderings, taken_over
 from recomposer_studio.errors import InputError
 from recomposer_studio.project.origin import Origin, origin
+from recomposer_studio.project.recipe import SEEDS
 from recomposer_studio.project.recipe_text import WrittenRecipe, read_recipe, recipe_text
 from recomposer_studio.project.state import MAX_STARS, TakeEntry
 from recomposer_studio.project.take import Take
@@ -116,10 +119,12 @@ def _add(window: "Window", text: str, entry: TakeEntry) -> None:
 
 def _fresh_seeds(window: "Window", count: int) -> list[int]:
     """Seeds that no layer of any take has."""
-    used = [origin(entry.take, layer).recipe.seed for entry in window.document.takes for layer in entry.take.layers]
-    used += [entry.take.recipe.seed for entry in window.document.takes]
+    used = {origin(entry.take, layer).recipe.seed for entry in window.document.takes for layer in entry.take.layers}
+    used |= {entry.take.recipe.seed for entry in window.document.takes}
     first = max(used, default=-1) + 1
-    return list(range(first, first + count))
+    # After the last one they begin again.
+    fresh = (seed % SEEDS for seed in count_from(first) if seed % SEEDS not in used)
+    return list(islice(fresh, count))
 
 
 def another_seed(window: "Window") -> None:

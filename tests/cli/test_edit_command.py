@@ -279,8 +279,11 @@ def test_unknown_models_are_refused(
     assert model in line
 
 
-@pytest.mark.parametrize(("option", "value"), [("--temperature", "-1"), ("--top-p", "0"), ("--temperature", "nan")])
-def test_decoding_settings_have_ranges(
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--temperature", "-1"), ("--top-p", "0"), ("--temperature", "nan"), ("--seed", "-1"), ("--seed", str(2**63))],
+)
+def test_settings_of_the_recipe_have_ranges(
     tmp_path: Path, recording: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
 ) -> None:
     line = fails(capsys, "edit", recording, "--roll", roll_file(tmp_path), "--out", tmp_path / "t.wav", option, value)

@@ -3,6 +3,7 @@
 import json
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLineEdit
 
 from recomposer_studio.project.origin import is_comp
+from recomposer_studio.project.recipe import Recipe
+from recomposer_studio.studio.take_actions import _fresh_seeds
 from recomposer_studio.studio.views.take_list import lock_rect, star_rect
 from recomposer_studio.studio.views.text_dialog import TextDialog
 from tests.editing.scenes import event
@@ -225,6 +228,12 @@ def test_variations_come_one_after_the_other_with_seeds_of_their_own(qtbot, inse
     assert inserted.takes.waiting.text() == ""
     sounds = {entry.take.layer("i").placed.tobytes() for entry in document.takes}
     assert len(sounds) == 4
+
+
+def test_after_the_last_seed_the_first_free_ones_come():
+    takes = [SimpleNamespace(take=SimpleNamespace(layers=(), recipe=Recipe(seed=seed))) for seed in (0, 2**63 - 2)]
+    window = SimpleNamespace(document=SimpleNamespace(takes=takes))
+    assert _fresh_seeds(window, 3) == [2**63 - 1, 1, 2]
 
 
 def test_variations_leave_what_is_heard(qtbot, inserted):
