@@ -95,8 +95,8 @@ def renderings(source: Source, roll: EventRoll, made_with: Mapping[str, Origin])
         ids = frozenset(event_id for event_id, other in made_with.items() if other == one)
         part = group_roll(roll, ids, one.recipe.fade_s, source)
         if one.model == REPAIR:
-            # An inserted sound changes nothing of those around it, and without a model it cannot be made.
-            part = EventRoll(tuple(event for event in part.events if event.action is not Action.INSERT))
+            # An inserted sound changes nothing of those around it, and without a model it cannot be made unless it is muted.
+            part = EventRoll(tuple(e for e in part.events if e.action is not Action.INSERT or e.muted))
         parts.append(Rendering(one, part, ids))
     return tuple(parts)
 

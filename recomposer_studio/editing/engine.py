@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -309,12 +309,14 @@ class _Job:
 
     def key(self, event: Event, heard: Sequence[tuple[str, str, str, object]]) -> str:
         """Hash of what a layer depends on: everything that was heard, the wanted level, settings, seed and id."""
+        # Without a model it is all the same who was asked for: such a take is rendered again by spectral repair.
+        recipe = self.recipe if self.generator else replace(self.recipe, renderer=Renderer.REPAIR)
         facts = {
             "engine": ENGINE_VERSION,
             "heard": heard,
             "id": event.id,
             "level": [event.level_db, event.by_db],
-            "recipe": self.recipe.as_json(),
+            "recipe": recipe.as_json(),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

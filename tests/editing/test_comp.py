@@ -113,6 +113,15 @@ def test_what_repair_made_without_a_model_is_made_again_beside_one(source):
     same(render_again(source, comp.roll, main_origin(comp), origins(comp)), comp)
 
 
+def test_a_take_made_without_a_model_has_the_same_keys_when_it_is_made_again(source):
+    muted = roll(*(replace(one, muted=one.action == "insert") for one in ROLL.events))
+    take = render(source, 0, None, events=muted)
+    assert take.recipe.renderer is Renderer.AUTO and len(take.layers) == 4
+    again = render_again(source, take.roll, main_origin(take), origins(take))
+    same(again, take)
+    assert [layer.key for layer in again.layers] == [layer.key for layer in take.layers]
+
+
 def test_one_event_with_another_seed_leaves_the_rest(source):
     take = render(source, 0)
     part = group_roll(take.roll, ["j"], 0.01, source)
