@@ -23,6 +23,10 @@ MAX_CHUNK = 2**24
 MAX_CHUNKS = 2**25
 """Bytes of one chunk and of all that is read; larger ones are left out."""
 
+_EXTENSIBLE = struct.pack("<H", 0xFFFE)
+_FORMS = (bytes.fromhex("0000000010008000 00aa00389b71"), bytes.fromhex("00002107d3118644 c8c1ca000000"))
+"""How a GUID goes on behind its coding: common files, and those in Ambisonic B-format."""
+
 _LISTS = (b"adtl", b"INFO")
 _MAGIC = (b"RIFF", b"RF64", b"BW64")
 _OPEN_SIZE = 0xFFFFFFFF
@@ -104,6 +108,36 @@ def add_chunks(path: Path, chunks: Sequence[Chunk]) -> None:
         else:
             file.seek(20)  # RF64 keeps its size in the ds64 chunk, which is the first one.
             file.write(struct.pack("<Q", size))
+
+
+def read_speakers(path: Path) -> bytes:
+    """Which loudspeakers the channels of an extensible WAV file are for, as `set_speakers` takes it; empty for any other file.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    body = next((chunk.body for chunk in read_chunks(path, (b"fmt ",))), b"")
+    known = body[:2] == _EXTENSIBLE and body[26:40] in _FORMS
+    return body[20:24] + body[26:40] if known else b""
+
+
+def set_speakers(path: Path, speakers: bytes) -> None:
+    """Makes the loudspeakers of a finished extensible WAV or RF64 file those of another one of as many channels; leaves any other file alone.
+
+    Raises:
+        OSError: the disk cannot be written to.
+    """
+    with path.open("r+b") as file:
+        place = next((place for place in _walk(file) if place.name == b"fmt "), None)
+        if place is None or place.length < 40:
+            return
+        file.seek(place.at + 8)
+        if file.read(2) != _EXTENSIBLE:
+            return
+        # Between mask and GUID's rest stands the coding, which is the file's own.
+        for at, piece in ((20, speakers[:4]), (26, speakers[4:])):
+            file.seek(place.at + 8 + at)
+            file.write(piece)
 
 
 def _walk(file: BinaryIO) -> Iterator[_Place]:

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 
 from recomposer_studio.audio.atomic import atomic_path, write_error
-from recomposer_studio.audio.chunks import MAX_CHUNKS, Chunk, add_chunks
+from recomposer_studio.audio.chunks import MAX_CHUNKS, Chunk, add_chunks, set_speakers
 from recomposer_studio.audio.flac_tags import set_comments
 from recomposer_studio.audio.source import BLOCK_FRAMES, NativeBlock, SampleFormat
 from recomposer_studio.errors import InputError
@@ -144,6 +144,7 @@ class AudioSink:
         channels: int,
         chunks: Sequence[Chunk] = (),
         comments: Sequence[str] = (),
+        speakers: bytes = b"",
     ) -> None:
         """Remember what to write; the `with` statement opens the file.
 
@@ -154,8 +155,9 @@ class AudioSink:
             channels: number of channels.
             chunks: what a WAV or RF64 file carries beside its samples.
             comments: `NAME=text`, what a FLAC file does.
+            speakers: as `read_speakers` gives them, of a file of as many channels; libsndfile's choice when empty.
         """
-        self._chunks, self._comments = tuple(chunks), tuple(comments)
+        self._chunks, self._comments, self._speakers = tuple(chunks), tuple(comments), speakers
         self.path = Path(path)
         self.format = format
         self.rate_hz = rate_hz
@@ -250,6 +252,8 @@ class AudioSink:
                     raise OSError("the disk is full")
             if finish and self.format.container in ("WAV", "WAVEX", "RF64", "AIFF"):
                 _clear_peak_time(self._temporary)
+            if finish and self._speakers:
+                set_speakers(self._temporary, self._speakers)
             if finish and self._chunks and takes_chunks(self.format):
                 add_chunks(self._temporary, self._chunks)
             if finish and self._comments and self.format.container == "FLAC":

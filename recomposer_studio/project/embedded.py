@@ -1,12 +1,14 @@
 """What an exported file carries beside its samples: the recipe of its take, the rows as markers, and what the recording carried."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from recomposer_studio import __version__
 from recomposer_studio.audio import flac_tags
-from recomposer_studio.audio.chunks import RECIPE, Chunk, read_chunks
+from recomposer_studio.audio.chunks import RECIPE, Chunk, read_chunks, read_speakers
 from recomposer_studio.audio.markers import Marker, marked, moved
 from recomposer_studio.audio.sink import takes_chunks
 from recomposer_studio.audio.source import SampleFormat
@@ -101,11 +103,8 @@ def carried_chunks(take: Take, sample_format: SampleFormat, region: tuple[int, i
     """
     if not takes_chunks(sample_format):
         return ()
-    try:
+    with _readable(take.source.path):
         chunks = read_chunks(take.source.path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"{take.source.path}: cannot be read any more ({reason}); put the file back") from error
     return moved(chunks, region[0], region[1] - region[0]) if region else chunks
 
 
@@ -117,12 +116,28 @@ def carried_comments(take: Take, sample_format: SampleFormat) -> tuple[str, ...]
     """
     if sample_format.container != "FLAC":
         return ()
-    try:
+    with _readable(take.source.path):
         comments = flac_tags.read_comments(take.source.path)
+    return tuple(text for text in comments if not text.upper().startswith(f"{flac_tags.RECIPE}="))
+
+
+def carried_speakers(take: Take) -> bytes:
+    """Which loudspeakers the channels of a WAV recording are for, empty when it does not say.
+
+    Raises:
+        InputError: the recording cannot be read any more.
+    """
+    with _readable(take.source.path):
+        return read_speakers(take.source.path)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise InputError(f"{take.source.path}: cannot be read any more ({reason}); put the file back") from error
-    return tuple(text for text in comments if not text.upper().startswith(f"{flac_tags.RECIPE}="))
+        raise InputError(f"{path}: cannot be read any more ({reason}); put the file back") from error
 
 
 def with_rows(chunks: tuple[Chunk, ...], roll: EventRoll, rate_hz: int) -> tuple[Chunk, ...]:

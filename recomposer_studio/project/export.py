@@ -17,6 +17,7 @@ from recomposer_studio.errors import InputError
 from recomposer_studio.project.embedded import (
     carried_chunks,
     carried_comments,
+    carried_speakers,
     recipe_chunk,
     recipe_comment,
     recipe_document,
@@ -258,6 +259,7 @@ def write_export(take: Take, plan: ExportPlan, progress: Progress = _silent) -> 
     written = 0
     rows = roll_within(take.roll, region, source.rate_hz)
     chunks, comments = carried_chunks(take, plan.sample_format, region), carried_comments(take, plan.sample_format)
+    speakers = carried_speakers(take)
 
     def write(part: Part, path: Path, name: str) -> None:
         nonlocal written
@@ -267,7 +269,8 @@ def write_export(take: Take, plan: ExportPlan, progress: Progress = _silent) -> 
             if plan.options.recipe:
                 text = json.dumps(recipe_document(take, region), ensure_ascii=False, separators=(",", ":"))
                 own_chunks, own_comments = (*own_chunks, recipe_chunk(text)), (*comments, recipe_comment(text))
-        with AudioSink(path, plan.sample_format, source.rate_hz, source.channels, own_chunks, own_comments) as sink:
+        sound = plan.sample_format, source.rate_hz, source.channels
+        with AudioSink(path, *sound, own_chunks, own_comments, speakers) as sink:
             for block in native_blocks(take, part, plan.sample_format, region):
                 progress(written, total, name)
                 sink.write(block)

@@ -7,7 +7,6 @@ from typing import Any
 from recomposer_studio.errors import InputError
 from recomposer_studio.roll.event import shown
 
-
 SEEDS = 2**63
 """So many seeds there are, from 0 on."""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -212,6 +213,45 @@ def test_the_take_carries_recipe_rows_and_what_the_recording_carried(tmp_path: P
     for other in (path, files.stems[0]):
         with pytest.raises(InputError, match="carries no recipe"):
             embedded_recipe(other)
+
+
+PCM, AMBISONIC = "0100000000001000800000aa00389b71", "010000002107d3118644c8c1ca000000"
+
+
+def format_of(path: Path) -> bytes:
+    (chunk,) = read_chunks(path, (b"fmt ",))
+    return chunk.body
+
+
+@pytest.mark.parametrize(
+    ("channels", "mask", "guid"),
+    [(8, 0x63F, PCM), (6, 0x60F, PCM), (6, 0, PCM), (4, 0x107, PCM), (4, 0, AMBISONIC), (2, 3, PCM), (1, 0, PCM)],
+)
+def test_the_loudspeakers_of_a_recording_are_those_of_its_take(
+    tmp_path: Path, channels: int, mask: int, guid: str
+) -> None:
+    samples = (np.random.default_rng(0).standard_normal((16_000, channels)) * 1000).astype("<i2").tobytes()
+    width = 2 * channels
+    layout = struct.pack("<HHIIHHHHI", 0xFFFE, channels, RATE, RATE * width, width, 16, 22, 16, mask)
+    layout += bytes.fromhex(guid)
+    body = b"WAVE" + Chunk(b"fmt ", layout).as_bytes + Chunk(b"data", samples).as_bytes
+    (tmp_path / "a.wav").write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    with Source.open(tmp_path / "a.wav") as source:
+        take = render(source, roll(event("e", "enhance", 0.4, 0.6, "Dog", by_db=3.0)))
+        files = export_take(take, tmp_path / "t.wav", tmp_path / "stems")
+        export_take(take, tmp_path / "f.wav", float32=True)
+        export_take(take, tmp_path / "r.rf64")
+        for path in (files.take, *files.stems, *files.removed):
+            assert format_of(path) == layout
+        for path, coding in ((tmp_path / "f.wav", 3), (tmp_path / "r.rf64", 1)):
+            found = format_of(path)
+            assert found[20:24] + found[26:40] == layout[20:24] + layout[26:40]
+            assert found[24:26] == bytes([coding, 0])
+        assert soundfile.info(files.take).channels == channels
+    # A file that does not say which loudspeakers it is for stays one.
+    with Source.open(recorded(tmp_path / "b.wav", "PCM_16")) as source:
+        export_take(render(source), tmp_path / "t.wav")
+    assert len(format_of(tmp_path / "t.wav")) == 16
 
 
 def test_a_flac_recording_keeps_its_comments(tmp_path: Path) -> None:
