@@ -170,6 +170,41 @@ def test_raven_tables_of_both_views() -> None:
     assert told(read(other))[0][1] == "beep"
 
 
+BIRDNET = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)"
+
+
+def test_tables_of_birdnet() -> None:
+    text = (
+        f"{BIRDNET}\tCommon Name\tSpecies Code\tConfidence\tBegin Path\tFile Offset (s)\n"
+        "1\tSpectrogram 1\t1\t0.5\t1.5\t0\t15000\tEurasian Blackbird\teurbla\t0.8731\t/x/street.wav\t0.5\n"
+        "2\tSpectrogram 1\t1\t9.5\t10.5\t0\t15000\tGreat Tit\tgretit\t0.5\t/x/other.wav\t0.5\n"
+    )
+    (bird,) = read(text).events
+    assert (bird.label, bird.confidence, bird.start_s, bird.end_s) == ("Eurasian Blackbird", 0.8731, 0.5, 1.5)
+    text = "Start (s),End (s),Scientific name,Common name,Confidence\n0.5,1.5,Turdus merula,Eurasian Blackbird,0.87\n"
+    (bird,) = read(text).events
+    assert (bird.label, bird.confidence) == ("Eurasian Blackbird", 0.87)
+    # A confidence is no annotation, and a score of another scale no confidence.
+    for name, value, confidence in (
+        ("Confidence", "0,25", 0.25),
+        ("Confidence", "high", None),
+        ("Score", "12.5", None),
+    ):
+        text = f"{BIRDNET}\tMy notes\t{name}\n1\tSpectrogram 1\t1\t0.5\t1.5\t0\t15000\tdog\t{value}\n"
+        (dog,) = read(text).events
+        assert (dog.label, dog.confidence) == ("dog", confidence)
+
+
+def test_raven_tables_of_several_files_count_from_the_beginning_of_each() -> None:
+    text = (
+        f"{BIRDNET}\tBegin File\tFile Offset (s)\tAnnotation\n"
+        "1\tSpectrogram 1\t1\t1.0\t1.5\t0\t5000\tother.wav\t1.0\tdog\n"
+        "2\tSpectrogram 1\t1\t3.5\t3.9\t0\t5000\tstreet.wav\t0.5\tbark\n"
+    )
+    (bark,) = read(text).events
+    assert (bark.label, bark.start_s, bark.end_s) == ("bark", 0.5, pytest.approx(0.9))
+
+
 @pytest.mark.parametrize("coding", ["utf-8", "utf-16"])
 @pytest.mark.parametrize("short", [False, True])
 def test_praat_long_and_short(coding: str, short: bool) -> None:

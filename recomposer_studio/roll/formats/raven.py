@@ -15,6 +15,7 @@ from recomposer_studio.roll.formats.values import (
     digits,
     from_words,
     in_words,
+    is_number,
     labels_of,
     left_out,
     lines_of,
@@ -31,6 +32,9 @@ _COLUMNS = [
     "High Freq (Hz)",
     "Annotation",
 ]
+_MEANT = ("file", "length_s", "confidence")
+"""What else a column can mean here that Raven does not measure."""
+_FILE_OFFSET = "file offset (s)"
 
 
 def parse_raven(text: str, where: str, about: About) -> Labels:
@@ -42,12 +46,13 @@ def parse_raven(text: str, where: str, about: About) -> Labels:
     table = read_table(text, where)
     names = [name.strip().lower() for name in next(filter(str.strip, lines_of(text)), "").split("\t")]
     if "label" not in table.columns:
-        # The annotation may have any name: it is the last column that Raven does not measure itself.
+        # The annotation may have any name: it is the last column that Raven does not measure itself and that means nothing else.
         known = {name.lower() for name in _COLUMNS}
         others = [at for at, name in enumerate(names) if name and name not in known and not name.endswith(")")]
-        others = [at for at in others if names[at] not in ("begin file", "end file", "begin path", "end path")]
+        meant = {table.columns.get(name) for name in _MEANT}
+        others = [at for at in others if at not in meant and not names[at].startswith(("begin ", "end "))]
         table.columns.update({"label": others[-1]} if others else {})
-    extra = {name: at for at, name in enumerate(names) if name in ("selection", "view")}
+    extra = {name: at for at, name in enumerate(names) if name in ("selection", "view", _FILE_OFFSET)}
     table.columns.update(extra)
     lines, notes = of_recording(table, where, about)
     in_spectrogram = {
@@ -62,11 +67,19 @@ def parse_raven(text: str, where: str, about: About) -> Labels:
             continue
         if not table.cell(cells, "end_s"):
             raise InputError(f"{place}: the selection has no End Time (s); add it")
-        values: dict[str, Any] = {
-            **from_words(plain(table.cell(cells, "label"))),
-            "start_s": number(table.cell(cells, "start_s"), "Begin Time (s)", place),
-            "end_s": number(table.cell(cells, "end_s"), "End Time (s)", place),
-        }
+        start_s = number(table.cell(cells, "start_s"), "Begin Time (s)", place)
+        end_s = number(table.cell(cells, "end_s"), "End Time (s)", place)
+        offset = table.cell(cells, _FILE_OFFSET)
+        if offset:
+            # The other times count through all files of a table, this one within the selection's own.
+            offset_s = number(offset, "File Offset (s)", place)
+            start_s, end_s = offset_s, end_s if offset_s == start_s else offset_s + (end_s - start_s)
+        values: dict[str, Any] = {**from_words(plain(table.cell(cells, "label"))), "start_s": start_s, "end_s": end_s}
+        said = table.cell(cells, "confidence")
+        sure = number(said, "Confidence", place) if is_number(said) else None
+        # Some say it in words, and scores of other detectors have other scales.
+        if sure is not None and 0.0 <= sure <= 1.0:
+            values["confidence"] = sure
         if not in_waveform:
             low, high = table.cell(cells, "low_hz"), table.cell(cells, "high_hz")
             low_hz = number(low, "Low Freq (Hz)", place) if low else 0.0

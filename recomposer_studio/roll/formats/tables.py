@@ -34,13 +34,15 @@ from recomposer_studio.roll.formats.values import (
 
 _FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20"
 _NAMES: dict[str, tuple[str, ...]] = {
-    "file": ("filename", "file", "file_name", "audio_filename", "audio_file", "begin_file", "recording", "segment_id"),
+    "file": ("filename", "file", "file_name", "audio_filename", "audio_file", "begin_file", "begin_path",
+             "recording", "segment_id"),
     "start_s": ("onset", "start", "begin", "onset_s", "start_s", "begin_s", "start_time", "begin_time", "start_time_s",
                 "begin_time_s", "start_time_seconds", "start_seconds", "tmin", "xmin"),
     "end_s": ("offset", "end", "stop", "offset_s", "end_s", "stop_s", "end_time", "stop_time", "end_time_s",
               "end_time_seconds", "end_seconds", "tmax", "xmax"),
     "length_s": ("duration", "duration_s", "length", "length_s"),
-    "label": ("event_label", "label", "event", "class", "class_name", "sound", "annotation", "species", "tag", "text", "name"),
+    "label": ("event_label", "label", "event", "class", "class_name", "sound", "annotation", "species", "tag", "text",
+              "common_name", "scientific_name", "species_code", "name"),
     "low_hz": ("low_hz", "low_freq_hz", "low_freq", "low_frequency", "min_freq", "f_low", "fmin"),
     "high_hz": ("high_hz", "high_freq_hz", "high_freq", "high_frequency", "max_freq", "f_high", "fmax"),
     "confidence": ("confidence", "score", "probability"),
