@@ -7,6 +7,7 @@ import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from recomposer_studio.audio.chunks import Chunk
 
@@ -69,12 +70,13 @@ def marked(chunks: Sequence[Chunk], markers: Sequence[Marker]) -> tuple[Chunk, .
         points += [_CUE.pack(*point) for point in _points(cue)]
     for body in (chunk.body for chunk in chunks if _is_marker(chunk) and chunk.name == b"LIST"):
         texts.append(body[4:] + b"\0" * (len(body) % 2))
-    number = max([0, *(_CUE.unpack(point)[0] for point in points)])
+    used = {_CUE.unpack(point)[0] for point in points}
+    used |= {struct.unpack_from("<I", body)[0] for text in texts for _, body in _parts(text) if len(body) >= 4}
+    numbers = (number for number in count(1) if number not in used)
     new = [marker for marker in markers if marker not in present and marker.start + marker.length <= _LARGEST]
     if not new:
         return tuple(chunks)
-    for marker in new:
-        number += 1
+    for marker, number in zip(new, numbers, strict=False):
         text = marker.text.encode("utf-8") + b"\0"
         points.append(_CUE.pack(number, marker.start, b"data", 0, 0, marker.start))
         texts.append(Chunk(b"labl", struct.pack("<I", number) + text).as_bytes)

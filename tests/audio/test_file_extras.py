@@ -178,6 +178,14 @@ def test_markers_join_those_that_are_there_once() -> None:
     assert len(set(numbers)) == 3
 
 
+def test_a_marker_takes_a_number_that_is_free() -> None:
+    cue = struct.pack("<I", 1) + struct.pack("<II4sIII", 0xFFFFFFFF, 10, b"data", 0, 0, 10)
+    left = b"adtl" + Chunk(b"labl", struct.pack("<I", 1) + b"of no point\0").as_bytes
+    both = marked((Chunk(b"cue ", cue), Chunk(b"LIST", left)), [Marker(30, 6, "delete dog")])
+    assert markers_in(both) == [Marker(10, 0, ""), Marker(30, 6, "delete dog")]
+    assert struct.unpack_from("<I", both[0].body, 4 + 24)[0] == 2
+
+
 def test_what_counts_samples_moves_with_a_region() -> None:
     loops = [(1, 0, 100, 150, 0, 0), (2, 0, 20, 120, 0, 0)]
     smpl = (
