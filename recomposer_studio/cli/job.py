@@ -4,13 +4,11 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from recomposer_studio import __version__
-from recomposer_studio.audio.atomic import atomic_path
 from recomposer_studio.audio.sink import Depth, reduces
 from recomposer_studio.audio.source import SampleFormat, Source
 from recomposer_studio.cli.progress import progress_bar
@@ -23,7 +21,7 @@ from recomposer_studio.project.recipe import Decoding, Recipe, Renderer
 from recomposer_studio.project.take import Layer, Part, Take, stem_parts
 from recomposer_studio.roll.event import Action, Event, EventRoll
 from recomposer_studio.roll.file import check_fits
-from recomposer_studio.roll.formats.files import read_labels
+from recomposer_studio.roll.formats.files import label_bytes, parse_labels
 from recomposer_studio.roll.formats.values import About
 from recomposer_studio.roll.labels import LabelTable
 
@@ -87,7 +85,9 @@ def run_edit(job: EditJob) -> EditResult:
     """
     started = time.perf_counter()
     with Source.open(job.recording) as source:
-        labels = read_labels(job.roll, About(job.recording.name, source.duration_s, source.rate_hz))
+        # Read once: a pipe gives its bytes only once, and those that are edited by are those that the report names.
+        roll_bytes = label_bytes(job.roll)
+        labels = parse_labels(roll_bytes, str(job.roll), About(job.recording.name, source.duration_s, source.rate_hz))
         roll = labels.roll
         check_fits(roll, source.duration_s, str(job.roll))
         also = [job.report] if job.report else []
@@ -98,20 +98,19 @@ def run_edit(job: EditJob) -> EditResult:
         with progress_bar("rendering") as progress:
             take = Engine(generator).render(source, roll, recipe, progress)
         rendered = time.perf_counter()
-        hashes = (source.sha256(), hashlib.sha256(job.roll.read_bytes()).hexdigest()) if job.report else None
-        with ExitStack() as stack:
-            # The report's place is taken first and filled last: it appears with the take or not at all.
-            report_path = stack.enter_context(atomic_path(job.report)) if job.report else None
-            with progress_bar("writing") as progress:
-                files = write_export(take, plan, progress)
-            report = _report(take, job, hashes, generator, device)
-            report |= {"take": str(files.take), "stems": _texts(files.stems), "removed": _texts(files.removed)}
-            report |= {"labels": _texts(files.labels), "region": options.region, "subtype": plan.sample_format.subtype}
-            report |= {"requantised": reduces(source.format, plan.sample_format), "notes": list(labels.notes)}
-            report |= {"render_s": round(rendered - started, 3), "write_s": round(time.perf_counter() - rendered, 3)}
-            if report_path:
-                text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
-                report_path.write_text(text, encoding="utf-8", newline="\n")
+        hashes = (source.sha256(), hashlib.sha256(roll_bytes).hexdigest()) if job.report else None
+        files, report = plan.exported, _report(take, job, hashes, generator, device)
+        report |= {"take": str(files.take), "stems": _texts(files.stems), "removed": _texts(files.removed)}
+        report |= {"labels": _texts(files.labels), "region": options.region, "subtype": plan.sample_format.subtype}
+        report |= {"requantised": reduces(source.format, plan.sample_format), "notes": list(labels.notes)}
+        report |= {"render_s": round(rendered - started, 3)}
+
+        def text() -> str:
+            report["write_s"] = round(time.perf_counter() - rendered, 3)
+            return json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+
+        with progress_bar("writing") as progress:
+            write_export(take, plan, progress, (job.report, text) if job.report else None)
     return EditResult(job, take, files, report)
 
 

@@ -6,7 +6,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -92,6 +92,12 @@ class ExportPlan:
         """The sound files."""
         return [self.take, *self.stem_paths(self.names), *self.stem_paths(self.removed)]
 
+    @property
+    def exported(self) -> "Exported":
+        """All files but the report."""
+        stems, removed = self.stem_paths(self.names), self.stem_paths(self.removed)
+        return Exported(self.take, tuple(stems), tuple(removed), self.options.labels)
+
     def sample_bytes(self, channels: int) -> int:
         """Bytes of samples in all sound files together; FLAC makes fewer of them."""
         return len(self.sounds) * self.frames * channels * self.sample_format.bits // 8
@@ -154,7 +160,7 @@ def plan_export(
         stems_dir: folder for `bed`, one placed stem a row, and `removed/`; stems of an earlier export in it are replaced.
         options: what else is asked for.
         inputs: files besides the recording and the events' exemplars that must not be overwritten.
-        also: further files that the caller will write.
+        also: further files that are written with the take, such as the report.
 
     Raises:
         InputError: a format that the container cannot hold, a missing folder, or two things under one name.
@@ -246,8 +252,19 @@ def export_take(
     return write_export(take, plan_export(take.source, take.roll, out, stems_dir, options=options), progress)
 
 
-def write_export(take: Take, plan: ExportPlan, progress: Progress = _silent) -> Exported:
+def write_export(
+    take: Take,
+    plan: ExportPlan,
+    progress: Progress = _silent,
+    report: tuple[Path, Callable[[], str]] | None = None,
+) -> Exported:
     """Writes a planned export: all files are finished beside their places before the first one is moved in.
+
+    Args:
+        take: the take.
+        plan: where everything goes.
+        progress: is told how far it is.
+        report: a text file that appears with the others, and what gives its text when they are finished.
 
     Raises:
         InputError: a file cannot be written, or would clip; everything is then as it was.
@@ -279,20 +296,20 @@ def write_export(take: Take, plan: ExportPlan, progress: Progress = _silent) -> 
     with ExitStack() as stack:
         single = [_labels_file(stack, take, rows, plan, path) for path in plan.options.labels]
         take_file = stack.enter_context(pending_file(plan.take))
-        single.append(take_file)
+        stems_in: AbstractContextManager[None] = nullcontext()
         if plan.stems_dir is not None:
             folder = stack.enter_context(stem_folder(plan.stems_dir))
             for part, name in parts.items():
                 write(part, folder / name, name)
-            write(TAKE, take_file.path, plan.take.name)
-            with moved_in(plan.stems_dir, folder, list(parts.values())):
-                _commit(single)
-        else:
-            write(TAKE, take_file.path, plan.take.name)
-            _commit(single)
+            stems_in = moved_in(plan.stems_dir, folder, list(parts.values()))
+        write(TAKE, take_file.path, plan.take.name)
+        if report is not None:
+            path, text = report
+            single.append(_text_file(stack, path, text()))
+        with stems_in:
+            _commit([*single, take_file])
     progress(total, total, plan.take.name)
-    stems, removed = plan.stem_paths(plan.names), plan.stem_paths(plan.removed)
-    return Exported(plan.take, tuple(stems), tuple(removed), plan.options.labels)
+    return plan.exported
 
 
 def roll_within(roll: EventRoll, region: tuple[int, int] | None, rate_hz: int) -> EventRoll:
@@ -324,9 +341,15 @@ def _labels_file(stack: ExitStack, take: Take, rows: EventRoll, plan: ExportPlan
     """The rows in a label file that waits to be put in place."""
     rate_hz = take.source.rate_hz
     text = format_labels(rows, output_format_of(path), About(plan.take.name, plan.frames / rate_hz, rate_hz))
+    return _text_file(stack, path, text)
+
+
+def _text_file(stack: ExitStack, path: Path, text: str) -> PendingFile:
+    """A text in a file that waits to be put in place."""
     file = stack.enter_context(pending_file(path))
     try:
-        file.path.write_text(text, encoding="utf-8", newline="\n")
+        # Names of files need not be UTF-8; what stands for such bytes is written as JSON does it.
+        file.path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
     except OSError as error:
         raise write_error(path, error) from error
     return file

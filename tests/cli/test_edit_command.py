@@ -1,6 +1,7 @@
 """The contract of `recomposer edit` with scripts: files, report, exit status, one line for every error."""
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -232,6 +233,49 @@ def test_inputs_are_never_overwritten(tmp_path: Path, recording: Path, capsys: p
     line = fails(capsys, "edit", stems / "bed.wav", "--roll", roll, "--out", tmp_path / "take.wav", "--stems", stems)
     assert "never overwritten" in line and (stems / "bed.wav").read_bytes() == before[0]
     assert (recording.read_bytes(), roll.read_bytes()) == before and not (tmp_path / "take.wav").exists()
+
+
+def test_a_report_that_cannot_be_written_leaves_no_take(
+    tmp_path: Path, recording: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report, out = tmp_path / "report.json", tmp_path / "take.wav"
+    report.write_text("former", encoding="utf-8")
+    replace = os.replace
+
+    def locked(before: Path, after: Path) -> None:
+        if report in (Path(before), Path(after)):
+            raise PermissionError(13, "in use")
+        replace(before, after)
+
+    monkeypatch.setattr(os, "replace", locked)
+    line = fails(capsys, "edit", recording, "--roll", roll_file(tmp_path), "--out", out, "--report", report)
+    assert "report.json: no permission" in line and not out.exists()
+    assert report.read_text(encoding="utf-8") == "former"
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
+def test_names_that_are_not_unicode_are_reported(tmp_path: Path, recording: Path) -> None:
+    roll = roll_file(tmp_path).rename(tmp_path / os.fsdecode(b"caf\xe9.json"))
+    out, report = tmp_path / os.fsdecode(b"caf\xe9.wav"), tmp_path / "report.json"
+    arguments = ["edit", recording, "--roll", roll, "--out", out, "--report", report]
+    assert main([*map(str, arguments), "--labels", str(tmp_path / "take.csv")]) == 0
+    told = json.loads(report.read_text(encoding="utf-8"))
+    assert (told["roll"]["path"], told["take"]) == (str(roll), str(out)) and out.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes have no paths there")
+def test_a_roll_from_a_pipe_is_reported(tmp_path: Path, recording: Path) -> None:
+    text = roll_file(tmp_path).read_bytes()
+    reading, writing = os.pipe()
+    os.write(writing, text)
+    os.close(writing)
+    report = tmp_path / "report.json"
+    arguments = ["edit", recording, "--roll", f"/dev/fd/{reading}", "--out", tmp_path / "t.wav", "--report", report]
+    try:
+        assert main(list(map(str, arguments))) == 0
+    finally:
+        os.close(reading)
+    assert json.loads(report.read_text(encoding="utf-8"))["roll"]["sha256"] == hashlib.sha256(text).hexdigest()
 
 
 def test_a_clipping_take_offers_two_ways_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,10 +71,19 @@ def read_labels(path: Path | str, about: About | None = None) -> Labels:
     Raises:
         InputError: the file cannot be read, or is in no known format.
     """
+    return parse_labels(label_bytes(path), str(path), about)
+
+
+def label_bytes(path: Path | str) -> bytes:
+    """What is in a label file, and one byte more of a file that is too long.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
     path = Path(path)
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+            return file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check the path of the labels") from None
     except (OSError, ValueError) as error:
@@ -84,7 +93,6 @@ def read_labels(path: Path | str, about: About | None = None) -> Labels:
             else getattr(error, "strerror", None) or "the path is not valid"
         )
         raise InputError(f"{path}: the labels cannot be read ({reason}); choose a readable label file") from None
-    return parse_labels(data, str(path), about)
 
 
 def parse_labels(data: bytes, where: str, about: About | None = None) -> Labels:
