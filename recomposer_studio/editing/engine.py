@@ -202,6 +202,10 @@ class _Job:
         gain, note = 1.0, f"no {event.label} was found in the box; nothing was changed"
         if found_db is not None:
             gain, note = self.gain(event, found_db)
+            if event.action is Action.DELETE and parts.overlooked(active):
+                note = (
+                    f"hardly any {event.label} was found in the box; spectral repair would take what stands out there"
+                )
         note = next((with_advice(note, other) for other in heard if contradicts(event, other)), note)
         fade = fade_window(event, region, source.rate_hz, self.recipe.fade_s)
         removed, placed = cut_out(

@@ -26,6 +26,8 @@ BURIED_DB, CLEARER_DB = -5.5, 14.5
 """Level of such an event where both find as much as there is background, and by how much it lies higher the more of the box is the event's."""
 LEAST_BEYOND = 1e-3
 """Share of a box that repair takes at least: as little as a mask head is told, and as the constants above were fitted with."""
+OVERLOOKED = 0.1
+"""Share of what spectral repair would take below which a model found hardly any of a sound."""
 CHUNK_FRAMES = 400
 """Frames that are transformed at a time: a box of an hour costs no more memory for its spectra than one of 4 s."""
 _PIECE = 1 << 18
@@ -305,6 +307,22 @@ class Separation:
         unclaimed = np.maximum(0.0, 1.0 - others) * self.limits
         rest = mean(np.maximum(0.0, unclaimed - share))
         return level_of(found, rest, mean(np.minimum(excess, unclaimed)), below)
+
+    def overlooked(self, active: NDArray[np.bool_]) -> bool:
+        """Whether a model found hardly any of what spectral repair would take, that no other row claims.
+
+        On validation scenes with the box drawn round what is named this holds for none that is alone and 1 % of those in crowded boxes: the row says
+        that a sound is there, and the model takes what stands out for another one.
+
+        Args:
+            active: the frames of the box, (frames,).
+        """
+        power, share, excess = (part[:, :, active] for part in (self.power, self.share, self.excess))
+        others = (self.total + self.kept)[:, :, active] - share
+        there = np.minimum(excess, np.maximum(0.0, 1.0 - others) * self.limits)
+        return not self.by_repair and float((power * np.minimum(share, there)).sum()) < OVERLOOKED * float(
+            (power * there).sum()
+        )
 
 
 def level_of(found: float, rest: float, beyond: float, below: float) -> float:

@@ -20,7 +20,7 @@ from recomposer_studio.project.export import export_take
 from recomposer_studio.project.headroom import ClipError
 from recomposer_studio.project.recipe import Recipe, Renderer
 from recomposer_studio.project.take import Layer, Take
-from recomposer_studio.roll.event import Event, EventRoll
+from recomposer_studio.roll.event import Action, Event, EventRoll
 from tests.editing.fakes import KnownGenerator
 from tests.editing.scenes import burst, event, noise, roll, write
 
@@ -229,6 +229,19 @@ def test_a_narrow_keep_row_protects_what_it_encloses(tmp_path: Path) -> None:
     with Source.open(write(tmp_path / "tones.wav", _tones(1000.0, 4100.0), RATE)) as source:
         left = Engine().render(source, edits, Recipe()).read(0, source.frames)
         assert _tone_db(left, 4100.0) > -3.0 and _tone_db(left, 1000.0) < -40.0
+
+
+@pytest.mark.parametrize(("claimed", "told"), [(0.5, False), (0.03, True)])
+def test_a_sound_that_the_model_hardly_finds_is_told(sparse: Path, claimed: float, told: bool) -> None:
+    delete, elsewhere = event("d", "delete", 1.48, 1.72), event("e", "delete", 2.5, 2.7)
+    with Source.open(sparse) as source:
+        notes = [
+            Engine(KnownGenerator(claimed)).render(source, roll(row), Recipe()).layer("d").note
+            for row in (delete, replace(delete, action=Action.ENHANCE))
+        ]
+        by_repair = Engine().render(source, roll(delete, elsewhere), Recipe())
+    assert ("spectral repair would take" in notes[0]) is told
+    assert not any("spectral repair" in note for note in (notes[1], *(layer.note for layer in by_repair.layers)))
 
 
 @pytest.mark.parametrize("action", ["insert", "enhance"])
