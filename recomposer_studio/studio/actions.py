@@ -8,7 +8,6 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
 
 from recomposer_studio.diagnosis.log import ACTIONS
-from recomposer_studio.studio.fields import commit_field
 
 CONTEXT = "Actions"
 
@@ -189,8 +188,6 @@ MENUS: tuple[tuple[str, str, tuple[Entry, ...]], ...] = (
 )  # fmt: skip
 
 TOOL_BAR = ("open", "", "tool_select", "tool_draw", "new", "", "play", "loop", "", "generate", "cancel", "", "export")
-LEAVE_FIELDS = ("cancel", "redo")
-"""Actions before which nothing is taken over from a field: Escape never does so, and a new step would leave nothing to redo."""
 TOOL_BAR_WORDS = {
     "open": "Open",
     "tool_select": "Select",
@@ -204,11 +201,9 @@ TOOL_BAR_WORDS = {
 }
 
 
-def _after_fields(window: QWidget, handler: Callable[..., None]) -> Callable[..., None]:
-    """A handler before which what stands in a field is taken over."""
-
+def _after(before: Callable[[str], None], action_id: str, handler: Callable[..., None]) -> Callable[..., None]:
     def act(*state: bool) -> None:
-        commit_field(window)
+        before(action_id)
         handler(*state)
 
     return act
@@ -221,9 +216,16 @@ class Actions:
         window: owner of the actions.
         timeline: where the keys of the timeline count.
         handlers: id -> what to do; a switch is given its state.
+        before: called with the id of an action before what it does.
     """
 
-    def __init__(self, window: QWidget, timeline: QWidget, handlers: dict[str, Callable[..., None]]) -> None:
+    def __init__(
+        self,
+        window: QWidget,
+        timeline: QWidget,
+        handlers: dict[str, Callable[..., None]],
+        before: Callable[[str], None],
+    ) -> None:
         self._all: dict[str, QAction] = {}
         self.menus: dict[str, QMenu] = {}
         groups: dict[str, QActionGroup] = {}
@@ -244,9 +246,7 @@ class Actions:
                     if entry.group not in groups:
                         groups[entry.group] = QActionGroup(window)
                     groups[entry.group].addAction(action)
-                handler = handlers[entry.id]
-                if entry.id not in LEAVE_FIELDS:
-                    handler = _after_fields(window, handler)
+                handler = _after(before, entry.id, handlers[entry.id])
                 action.triggered.connect(lambda _=False, name=entry.id: ACTIONS.info(name))
                 if entry.checkable:
                     action.toggled.connect(handler)

@@ -1,4 +1,6 @@
-"""What a person typed counts as soon as anything else is done, although the cursor may still stand in the field."""
+"""What a person typed counts as soon as anything else is done, although the cursor may still stand in the field; unless it is Escape."""
+
+from typing import Protocol, cast, runtime_checkable
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -6,9 +8,19 @@ from PySide6.QtWidgets import (
     QAbstractItemDelegate,
     QAbstractItemView,
     QAbstractSpinBox,
+    QDoubleSpinBox,
     QLineEdit,
+    QSpinBox,
     QWidget,
 )
+
+
+@runtime_checkable
+class Discarding(Protocol):
+    """A field that can show again what it showed before something was typed."""
+
+    def discard(self) -> None:
+        """What was typed does not count."""
 
 
 def commit_field(window: QWidget) -> None:
@@ -20,9 +32,8 @@ def commit_field(window: QWidget) -> None:
         window: whose field it is.
     """
     field = window.focusWidget()
-    holder = field.parentWidget() if field is not None else None
-    view = holder.parentWidget() if holder is not None else None
-    if field is not None and isinstance(view, QAbstractItemView) and holder is view.viewport():
+    view = _view_of(field)
+    if field is not None and view is not None:
         view.commitData(field)
         view.closeEditor(field, QAbstractItemDelegate.EndEditHint.NoHint)
     elif isinstance(field, QAbstractSpinBox):
@@ -30,6 +41,30 @@ def commit_field(window: QWidget) -> None:
         field.editingFinished.emit()
     elif isinstance(field, QLineEdit):
         field.editingFinished.emit()
+
+
+def discard_field(window: QWidget) -> None:
+    """Shows again what stood in the field with the cursor before something was typed.
+
+    Args:
+        window: whose field it is.
+    """
+    field = window.focusWidget()
+    view = _view_of(field)
+    if field is not None and view is not None:
+        view.closeEditor(field, QAbstractItemDelegate.EndEditHint.RevertModelCache)
+    elif isinstance(field, Discarding):
+        field.discard()
+    elif isinstance(field, (QSpinBox, QDoubleSpinBox)):
+        # Sets the text anew, also where the value stays. An int is right for both.
+        field.setValue(cast(int, field.value()))
+
+
+def _view_of(field: QWidget | None) -> QAbstractItemView | None:
+    """The list or table that a field lies in to edit one of its items, or None."""
+    holder = field.parentWidget() if field is not None else None
+    view = holder.parentWidget() if holder is not None else None
+    return view if isinstance(view, QAbstractItemView) and holder is view.viewport() else None
 
 
 def leave_cursor(button: QAbstractButton) -> None:

@@ -150,11 +150,9 @@ def _lower(window: "Window", dialog: ExportDialog, take_id: int, event_id: str, 
             window.tr("This sound is no longer in the list of takes; close this and export another take.")
         )
     elif window.document.read_only:
-        dialog.refuse_lower(
-            window.tr("This project is read-only here, so its takes stay as they are; write 32-bit float.")
-        )
+        dialog.refuse_lower(window.tr("This project is read-only here, so its takes stay as they are; write float."))
     elif entry.locked:
-        words = window.tr("{0} is locked, so it stays as it is; write 32-bit float, or close this and unlock it first.")
+        words = window.tr("{0} is locked, so it stays as it is; write float, or close this and unlock it first.")
         dialog.refuse_lower(words.format(entry.name))
     else:
         gain_db = dialog.take.layer(event_id).event.gain_db + by_db

@@ -123,8 +123,9 @@ def _save_and_wait(window: "Window", path: Path | None) -> Outcome:
 
 
 def _drop(window: "Window") -> None:
-    """What is open is not to be kept, nor is what a render would still bring before it is left."""
+    """What is open is not to be kept, nor is what a render or a detection would still bring before it is left."""
     window.generating.cancel()
+    window.detecting.cancel()
     window.projects.drop()
 
 

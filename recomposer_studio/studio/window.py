@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QPoint, Qt
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractScrollArea,
     QApplication,
@@ -32,6 +32,7 @@ from recomposer_studio.studio.device_menu import DeviceMenu
 from recomposer_studio.studio.document import Document, RollFile
 from recomposer_studio.studio.editing import Editing
 from recomposer_studio.studio.exporting import Choices
+from recomposer_studio.studio.fields import commit_field, discard_field
 from recomposer_studio.studio.generating import Generating
 from recomposer_studio.studio.handlers import handlers
 from recomposer_studio.studio.imaging import Imaging
@@ -109,7 +110,7 @@ class Window(QMainWindow):
         self.contradictions = Contradictions(self.document)
         self.contradictions_told = ContradictionsTold(self, self.contradictions)
         self.panels = Panels(self)
-        self.actions_ = Actions(self, self.timeline, handlers(self))
+        self.actions_ = Actions(self, self.timeline, handlers(self), self._before)
         self.actions_.fill(self.menuBar())
         fill_view_menu(self, self.actions_.menus["view"])
         self.device_menu = DeviceMenu(self)
@@ -398,6 +399,20 @@ class Window(QMainWindow):
         for path in sorted(paths, key=label_files.is_labels)[:2]:
             if not self.open(path):
                 break
+
+    def _before(self, action_id: str) -> None:
+        # What stands in a field counts first. But Escape discards it; before Redo a new step would leave nothing to do again; and where the
+        # project is read-only it waits for the copy that it is saved as.
+        if action_id == "cancel":
+            discard_field(self)
+        elif action_id != "redo" and not self.document.read_only:
+            commit_field(self)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Escape discards what was typed."""
+        if event.key() == Qt.Key.Key_Escape:
+            discard_field(self)
+        super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
         """Asks for unsaved changes, then ends every thread."""

@@ -154,6 +154,27 @@ def test_a_read_only_project_offers_nothing_that_would_be_refused_in_the_end(
     assert all(button.isEnabled() for button in buttons)
 
 
+def test_what_is_typed_in_a_read_only_project_waits_for_the_copy(qtbot, saved, others, tmp_path, monkeypatch):
+    window = opened_in(qtbot, others(), tmp_path / "song.recomposer")
+    window.document.hear(1)
+    window.takes.note.setFocus()
+    qtbot.keyClicks(window.takes.note, "good")
+    answer_with(monkeypatch, tmp_path / "copy.recomposer")
+    window.actions_["save_project_as"].trigger()
+    qtbot.waitUntil(lambda: not window.projects.saving and not window.document.read_only)
+    assert "read-only" not in window.messages.text and window.takes.note.text() == "good"
+    window.actions_["save_project"].trigger()
+    assert window.document.takes[0].note == "good"
+
+
+def test_what_was_still_being_found_does_not_bring_discarded_work_back(rolled, monkeypatch):
+    stopped = []
+    monkeypatch.setattr(rolled.detecting, "cancel", lambda: stopped.append(rolled.projects.dirty))
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: _BUTTONS.Discard)
+    assert rolled.may_close()
+    assert stopped == [True]
+
+
 def test_a_take_that_is_refused_does_not_change_what_is_heard(qtbot, saved, others, tmp_path):
     window = opened_in(qtbot, others(), tmp_path / "song.recomposer")
     window.document.hear(0)

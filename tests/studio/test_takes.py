@@ -460,6 +460,31 @@ def test_a_name_counts_when_another_version_is_clicked_and_not_after_escape(qtbo
     assert document.takes[0].name == lines.item(1).text() == "Take 1"
 
 
+def test_a_note_does_not_count_after_escape(qtbot, taken):
+    note, document = taken.takes.note, taken.document
+    note.setFocus()
+    qtbot.keyClicks(note, "no")
+    qtbot.keyClick(note, Qt.Key.Key_Escape)
+    assert note.text() == ""
+    taken.actions_["zoom_all"].trigger()
+    assert document.takes[0].note == ""
+    qtbot.keyClicks(note, "yes")
+    taken.actions_["zoom_all"].trigger()
+    assert document.takes[0].note == "yes"
+
+
+def test_ctrl_d_in_the_list_of_takes_is_for_boxes(qtbot, taken):
+    lines, document = taken.takes.list, taken.document
+    document.select(("a",))
+    lines.setFocus()
+    for modifier in (Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier):
+        qtbot.keyClick(lines, Qt.Key.Key_Delete, modifier)
+    qtbot.keyClick(lines, Qt.Key.Key_D, Qt.KeyboardModifier.ControlModifier)
+    assert (len(document.takes), len(document.roll.events)) == (1, 4)
+    qtbot.keyClick(lines, Qt.Key.Key_Delete)
+    assert (len(document.takes), len(document.roll.events)) == (0, 4)
+
+
 def test_a_name_stays_with_its_take_where_one_before_it_goes(qtbot, taken):
     document = taken.document
     taken.actions_["duplicate_take"].trigger()

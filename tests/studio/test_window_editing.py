@@ -251,6 +251,29 @@ def test_escape_leaves_the_class_field_as_it_was(qtbot, rolled):
     assert document.roll == before and field.text() == before.event("a").label
 
 
+def test_escape_discards_a_number_before_anything_takes_it_over(qtbot, rolled):
+    document, spins = rolled.document, rolled.inspector._spins
+    seed, field = rolled.decoding.seed, spins["end_s"]
+    ends = {event.id: event.end_s for event in document.roll.events}
+    for chosen in (("a",), ("a", "b")):
+        document.select(chosen)
+        shown = field.text()
+        field.setFocus()
+        field.selectAll()
+        qtbot.keyClicks(field, "1.9")
+        qtbot.keyClick(field, Qt.Key.Key_Escape)
+        assert field.text() == shown
+        rolled.actions_["zoom_all"].trigger()
+        assert {event.id: event.end_s for event in document.roll.events} == ends
+    before = seed.value()
+    seed.setFocus()
+    seed.selectAll()
+    qtbot.keyClicks(seed, "41")
+    qtbot.keyClick(seed, Qt.Key.Key_Escape)
+    rolled.actions_["zoom_all"].trigger()
+    assert seed.value() == before and seed.text() == str(before)
+
+
 def test_every_field_of_the_table_has_the_name_of_its_column(qtbot, rolled):
     grid = rolled.rows.grid
     for column in range(grid.model().columnCount()):

@@ -127,9 +127,11 @@ class ClassField(QLineEdit):
             self._propose("" if whole else self.text())
             completer.complete()
             return
-        if event.key() == Qt.Key.Key_Escape:
-            self.left.emit()
         super().keyPressEvent(event)
+
+    def discard(self) -> None:
+        """What was typed does not count."""
+        self.left.emit()
 
 
 def taken_for(label: str) -> str:

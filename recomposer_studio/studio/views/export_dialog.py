@@ -415,7 +415,7 @@ class ExportDialog(QDialog):
             self.lower_requested.emit(*self._clip)
 
     def refuse_lower(self, sentence: str) -> None:
-        """Says why the take cannot be lowered; writing 32-bit float is still offered."""
+        """Says why the take cannot be lowered; writing float is still offered."""
         self.lower_button.hide()
         self._fail(sentence)
 

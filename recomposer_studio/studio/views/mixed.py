@@ -72,6 +72,14 @@ class MixedSpin(QDoubleSpinBox):
             if not self._mixed:
                 self.entered.emit(self.value())
 
+    def discard(self) -> None:
+        """Shows what it stood for before something was typed."""
+        if self._typed is not None:
+            self._typed = None
+            self._become(True)
+        else:
+            self.setValue(self.value())
+
     def stepBy(self, steps: int) -> None:  # noqa: N802 - Qt's name
         """From the value of the box in focus."""
         if self._mixed:

@@ -7,7 +7,6 @@ from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QPoint, Q
 from PySide6.QtGui import (
     QColor,
     QKeyEvent,
-    QKeySequence,
     QMouseEvent,
     QPainter,
     QPainterPath,
@@ -131,7 +130,9 @@ class TakeList(QListWidget):
 
     def event(self, event: QEvent) -> bool:
         """Here Del is for the take, not for the boxes."""
-        if isinstance(event, QKeyEvent) and event.matches(QKeySequence.StandardKey.Delete):
+        # Qt's own "Delete" is Ctrl+D too on some systems, which means something else here.
+        plain = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier
+        if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Delete and event.modifiers() in plain:
             if event.type() == QEvent.Type.ShortcutOverride:
                 event.accept()
                 return True

@@ -25,6 +25,20 @@ from recomposer_studio.studio.views.take_list import TakeLine, TakeList
 _MOST_VARIATIONS = 32
 
 
+class NoteField(QLineEdit):
+    """The field for a note.
+
+    Signals:
+        left: what was typed does not count.
+    """
+
+    left = Signal()
+
+    def discard(self) -> None:
+        """What was typed does not count."""
+        self.left.emit()
+
+
 class TakesPanel(QWidget):
     """The list: the original on top, then the takes; the current line is what is heard and seen.
 
@@ -96,11 +110,12 @@ class TakesPanel(QWidget):
         second.addWidget(self.count)
         second.addWidget(self.waiting, 1)
         second.addWidget(self.match)
-        self.note = QLineEdit()
+        self.note = NoteField()
         self.note.setPlaceholderText(self.tr("Note on this take"))
         self.note.setAccessibleName(self.tr("Note on this take"))
         self.note.textEdited.connect(self._note_typed)
         self.note.editingFinished.connect(self._noted)
+        self.note.left.connect(self._note_left)
         self.mix = MixPanel(document)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
@@ -208,6 +223,10 @@ class TakesPanel(QWidget):
         entry = self.document.current_take
         if self._noting is None and entry is not None:
             self._noting = entry.id
+
+    def _note_left(self) -> None:
+        self._noting = None
+        self.refresh()
 
     def _noted(self) -> None:
         if self._noting is None:
