@@ -311,8 +311,7 @@ class Separation:
     def overlooked(self, active: NDArray[np.bool_]) -> bool:
         """Whether a model found hardly any of what spectral repair would take, that no other row claims.
 
-        On validation scenes with the box drawn round what is named this holds for none that is alone and 1 % of those in crowded boxes: the row says
-        that a sound is there, and the model takes what stands out for another one.
+        The row says that a sound is there, and the model takes what stands out for another one. Who drew the box knows whether it is right.
 
         Args:
             active: the frames of the box, (frames,).

@@ -110,7 +110,7 @@ class Window(QMainWindow):
         self.contradictions = Contradictions(self.document)
         self.contradictions_told = ContradictionsTold(self, self.contradictions)
         self.panels = Panels(self)
-        self.actions_ = Actions(self, self.timeline, handlers(self), self._before)
+        self.actions_ = Actions(self, self.timeline, handlers(self), self._before_action)
         self.actions_.fill(self.menuBar())
         fill_view_menu(self, self.actions_.menus["view"])
         self.device_menu = DeviceMenu(self)
@@ -400,7 +400,7 @@ class Window(QMainWindow):
             if not self.open(path):
                 break
 
-    def _before(self, action_id: str) -> None:
+    def _before_action(self, action_id: str) -> None:
         # What stands in a field counts first. But Escape discards it; before Redo a new step would leave nothing to do again; and where the
         # project is read-only it waits for the copy that it is saved as.
         if action_id == "cancel":
